@@ -1,0 +1,1 @@
+//! Benchmarks of Highwater against the raw limit.

@@ -1,0 +1,1 @@
+//! HTTP routers for Highwater: streams, projections, health.

@@ -1,0 +1,133 @@
+//! The one error of every store.
+
+use crate::{
+    EventId, Expected, InvalidName, InvalidPlace, Offset, ProjectionName, Source, StreamName,
+};
+
+/// Any error, boxed; what user code returns and what backends wrap.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// Why a store did not do what it was asked; nothing was changed, except after `Unavailable`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The stream is not where the appender believed it to be.
+    #[error("stream {stream:?} was expected at {expected} but is at {}", or_none(*actual))]
+    Conflict {
+        /// The stream.
+        stream: StreamName,
+        /// What the appender believed.
+        expected: Expected,
+        /// The offset of the stream's last event.
+        actual: Option<Offset>,
+    },
+
+    /// The event id already stands for another event, or for a part of another append.
+    #[error("event id {id} is already taken by another event")]
+    IdTaken {
+        /// The id.
+        id: EventId,
+    },
+
+    /// The checkpoint is not where the caller left it; somebody else has moved or reset it.
+    #[error(
+        "checkpoint of projection {projection:?} on {source_name} was expected at {} but is at {}",
+        or_none(*expected),
+        or_none(*actual)
+    )]
+    CheckpointMoved {
+        /// The projection.
+        projection: ProjectionName,
+        /// What the projection follows.
+        source_name: Source,
+        /// Where the caller believed the checkpoint to be.
+        expected: Option<Offset>,
+        /// Where it is.
+        actual: Option<Offset>,
+    },
+
+    /// The lease has expired and been taken over, or was released: the caller must stop.
+    #[error("lease of projection {projection:?} on {source_name}, epoch {epoch}, is lost")]
+    LeaseLost {
+        /// The projection.
+        projection: ProjectionName,
+        /// What the projection follows.
+        source_name: Source,
+        /// The epoch of the lost lease.
+        epoch: u64,
+    },
+
+    /// The request breaks a rule; repeating it cannot succeed.
+    #[error("{0}")]
+    Invalid(String),
+
+    /// The request is larger than a limit; repeating it cannot succeed.
+    #[error("{actual} {what}, the limit is {limit}")]
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there is.
+        actual: usize,
+        /// How much is allowed.
+        limit: usize,
+    },
+
+    /// The store could not be reached or did not answer; the request may have been carried out.
+    ///
+    /// Repeating it is safe: appends carry ids, checkpoints are compared before they are set.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] BoxError),
+
+    /// The store refused for a reason of its own; a defect or a damaged database.
+    #[error("the store failed")]
+    Backend(#[source] BoxError),
+}
+
+impl StoreError {
+    /// Whether the same request may succeed when it is repeated later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
+    /// A request that breaks a rule.
+    pub fn invalid(reason: impl Into<String>) -> Self {
+        Self::Invalid(reason.into())
+    }
+
+    pub(crate) fn too_large(what: &'static str, actual: usize, limit: usize) -> Self {
+        Self::TooLarge { what, actual, limit }
+    }
+}
+
+impl From<InvalidName> for StoreError {
+    fn from(error: InvalidName) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
+
+impl From<InvalidPlace> for StoreError {
+    fn from(error: InvalidPlace) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
+
+fn or_none(offset: Option<Offset>) -> String {
+    offset.map_or_else(|| "none".to_owned(), |offset| offset.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_names_the_stream_and_both_offsets() {
+        let conflict = StoreError::Conflict {
+            stream: StreamName::from_static("account-1"),
+            expected: Expected::At(Offset::new(3)),
+            actual: None,
+        };
+        assert_eq!(conflict.to_string(), "stream \"account-1\" was expected at 3 but is at none");
+        assert!(!conflict.is_transient());
+    }
+}

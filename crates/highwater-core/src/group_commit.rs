@@ -1,0 +1,185 @@
+//! Group commit: concurrent requests share one commit, a lone one does not wait.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+type Commit<Req, Res> = dyn Fn(Vec<Req>) -> BoxFuture<'static, Vec<Res>> + Send + Sync;
+
+/// Turns concurrent requests into groups and has one group committed at a time.
+///
+/// For backends. A request that finds nothing under way is committed at once, on its caller's
+/// own task. What arrives meanwhile forms the next group. A caller that goes away holds up
+/// nobody: its request is committed with its group, or, when it was alone, dropped with it.
+pub struct GroupCommit<Req, Res> {
+    shared: Arc<Shared<Req, Res>>,
+}
+
+struct Shared<Req, Res> {
+    queue: Mutex<Queue<Req, Res>>,
+    choose: fn(&[&Req]) -> Vec<bool>,
+    commit: Box<Commit<Req, Res>>,
+    runtime: Handle,
+}
+
+struct Queue<Req, Res> {
+    waiting: Vec<Waiting<Req, Res>>,
+    is_busy: bool,
+}
+
+struct Waiting<Req, Res> {
+    request: Req,
+    answer: oneshot::Sender<Res>,
+}
+
+impl<Req: Send + 'static, Res: Send + 'static> GroupCommit<Req, Res> {
+    /// Groups the requests that `choose` picks, and has `commit` answer each group.
+    ///
+    /// `choose` gets the waiting requests, oldest first, and says of each whether it belongs to
+    /// the next group; when it picks none, the oldest goes alone. `commit` returns one answer for
+    /// each request, in their order. Panics outside a tokio runtime.
+    #[must_use]
+    pub fn new(
+        choose: fn(&[&Req]) -> Vec<bool>,
+        commit: impl Fn(Vec<Req>) -> BoxFuture<'static, Vec<Res>> + Send + Sync + 'static,
+    ) -> Self {
+        let queue = Mutex::new(Queue { waiting: Vec::new(), is_busy: false });
+        let (commit, runtime) = (Box::new(commit), Handle::current());
+        Self { shared: Arc::new(Shared { queue, choose, commit, runtime }) }
+    }
+
+    /// Has `request` committed, alone or in a group; `None` when the commit broke off.
+    pub async fn submit(&self, request: Req) -> Option<Res> {
+        match self.shared.enter(request) {
+            Entered::Alone(request) => {
+                let _turn = Turn(Arc::clone(&self.shared));
+                (self.shared.commit)(vec![request]).await.pop()
+            }
+            Entered::Queued(answer) => answer.await.ok(),
+        }
+    }
+}
+
+enum Entered<Req, Res> {
+    Alone(Req),
+    Queued(oneshot::Receiver<Res>),
+}
+
+impl<Req: Send + 'static, Res: Send + 'static> Shared<Req, Res> {
+    fn enter(&self, request: Req) -> Entered<Req, Res> {
+        let mut queue = self.lock();
+        if !queue.is_busy {
+            queue.is_busy = true;
+            return Entered::Alone(request);
+        }
+        let (answer, receiver) = oneshot::channel();
+        queue.waiting.push(Waiting { request, answer });
+        Entered::Queued(receiver)
+    }
+
+    /// Takes the next group off the queue.
+    fn next_group(&self) -> Vec<Waiting<Req, Res>> {
+        let mut queue = self.lock();
+        let requests: Vec<&Req> = queue.waiting.iter().map(|waiting| &waiting.request).collect();
+        let mut chosen = (self.choose)(&requests);
+        if !chosen.contains(&true) {
+            chosen = vec![true];
+        }
+        let mut chosen = chosen.into_iter();
+        let waiting = std::mem::take(&mut queue.waiting);
+        let (group, rest) = waiting.into_iter().partition(|_| chosen.next().unwrap_or(false));
+        queue.waiting = rest;
+        group
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue<Req, Res>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to commit; when it ends, however it ends, the next group has its turn.
+struct Turn<Req: Send + 'static, Res: Send + 'static>(Arc<Shared<Req, Res>>);
+
+impl<Req: Send + 'static, Res: Send + 'static> Turn<Req, Res> {
+    async fn commit_group(self) {
+        // The callers whose answers have just been sent get to hand in their next requests.
+        tokio::task::yield_now().await;
+        let (requests, answers): (Vec<_>, Vec<_>) = self
+            .0
+            .next_group()
+            .into_iter()
+            .map(|waiting| (waiting.request, waiting.answer))
+            .unzip();
+        let results = (self.0.commit)(requests).await;
+        for (answer, result) in answers.into_iter().zip(results) {
+            // A caller that went away has no use for its answer.
+            drop(answer.send(result));
+        }
+    }
+}
+
+impl<Req: Send + 'static, Res: Send + 'static> Drop for Turn<Req, Res> {
+    fn drop(&mut self) {
+        let mut queue = self.0.lock();
+        queue.is_busy = !queue.waiting.is_empty();
+        if queue.is_busy {
+            let turn = Self(Arc::clone(&self.0));
+            self.0.runtime.spawn(turn.commit_group());
+        }
+    }
+}
+
+impl<Req, Res> fmt::Debug for GroupCommit<Req, Res> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupCommit").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+    use std::time::Duration;
+
+    fn doubling() -> GroupCommit<u32, (u32, usize)> {
+        GroupCommit::new(
+            |requests| requests.iter().map(|n| **n != 13).collect(),
+            |group| {
+                async move {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    let size = group.len();
+                    group.into_iter().map(|n| (2 * n, size)).collect()
+                }
+                .boxed()
+            },
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn everyone_gets_their_own_answer_and_latecomers_share_a_group() {
+        let commits = doubling();
+        let all = futures::future::join_all((0..10).map(|n| commits.submit(n))).await;
+        let sizes: Vec<usize> = all.iter().map(|answer| answer.unwrap().1).collect();
+        assert_eq!(sizes, [1, 9, 9, 9, 9, 9, 9, 9, 9, 9]);
+        assert!((0..10).all(|n| all[n as usize].unwrap().0 == 2 * n));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_fits_no_group_goes_alone() {
+        let commits = doubling();
+        let (_, odd, _) = tokio::join!(commits.submit(1), commits.submit(13), commits.submit(2));
+        assert_eq!(odd, Some((26, 1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_goes_away_holds_up_nobody() {
+        let commits = doubling();
+        let first = tokio::time::timeout(Duration::from_millis(5), commits.submit(1));
+        let (gone, answer) = tokio::join!(first, commits.submit(2));
+        assert!(gone.is_err());
+        assert_eq!(answer, Some((4, 1)));
+    }
+}

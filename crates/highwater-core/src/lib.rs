@@ -1,0 +1,72 @@
+//! The vocabulary of Highwater and its storage traits.
+//!
+//! An application **appends events** to named **streams** through an [`EventStore`]. A
+//! projection follows a [`Source`] (one stream, a category of streams, or the whole log) from
+//! its [`Checkpoint`], applies each event to a read model, and commits read model and checkpoint
+//! together through a [`ProjectionStore`].
+//!
+//! Users write projections against [`View`], [`Projection`] or [`Handler`].
+//!
+//! There is no engine, no SQL and no HTTP in this crate. Every other crate of Highwater depends
+//! on it, and on none of the others; they meet in its traits:
+//!
+//! | trait | keeps | for |
+//! |---|---|---|
+//! | [`EventStore`] | events in streams | everyone |
+//! | [`CheckpointStore`] | checkpoints and the leases on them | side-effect handlers |
+//! | [`ProjectionStore`] | read models that commit with their checkpoints | projections |
+//!
+//! The promise that the rest rests on is in the contract of [`EventStore`]: whoever reads on
+//! from where they stopped misses nothing.
+
+pub mod append;
+pub mod append_group;
+mod checkpoint;
+mod checkpoint_store;
+mod definition;
+mod error;
+mod event;
+mod event_store;
+mod event_store_ext;
+mod group_commit;
+mod handler;
+mod metadata;
+mod name;
+mod payload;
+mod place;
+mod projection;
+mod projection_store;
+mod source;
+mod status;
+
+mod text;
+mod typed;
+mod upcast;
+mod view;
+mod wake;
+
+pub use append::{Appended, AppendedStream, Expected, Imported, Limits, StreamAppend};
+pub use checkpoint::{
+    Advance, Change, Checkpoint, CheckpointKey, DeadLetter, Lease, NewDeadLetter, Owner,
+};
+pub use checkpoint_store::{CheckpointStore, RebuildRequested};
+pub use definition::{ProjectionDefinition, ProjectionKind};
+pub use error::{BoxError, StoreError};
+pub use event::{EventId, NewEvent, Recorded, RecordedEvent};
+pub use event_store::{EventStore, Page};
+pub use event_store_ext::EventStoreExt;
+pub use group_commit::GroupCommit;
+pub use handler::{Handler, IdempotencyKey};
+pub use metadata::{InvalidMetadata, Metadata};
+pub use name::{Category, EventType, InvalidName, NAME_BYTES_MAX, ProjectionName, StreamName};
+pub use payload::Payload;
+pub use place::{InvalidPlace, Offset, Position};
+pub use projection::Projection;
+pub use projection_store::{Document, ProjectionStore, ProjectionTx};
+pub use source::Source;
+pub use status::{Health, HealthThresholds, Lag, percent_complete};
+
+pub use typed::{Decode, DecodeError, EncodeError, Event, NotAnEventEnum};
+pub use upcast::Upcasters;
+pub use view::View;
+pub use wake::{Bell, Wake};

@@ -1,0 +1,66 @@
+//! The store of read models: they and their checkpoints commit together.
+
+use async_trait::async_trait;
+
+use crate::{Change, CheckpointStore, Lease, Payload, ProjectionName, StoreError};
+
+/// One document of a read model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Its key: 1 to 1,024 bytes, no NUL.
+    pub key: String,
+    /// Its content.
+    pub data: Payload,
+}
+
+/// Keeps read models: keyed JSON documents, and whatever users write in its transactions.
+///
+/// # Contract
+/// - [`ProjectionTx::commit`] is the only way to commit a read model, and commits the checkpoint
+///   with it. A transaction that is dropped, or whose process dies, leaves nothing behind.
+/// - Keys are ordered by their bytes.
+#[async_trait]
+pub trait ProjectionStore: CheckpointStore + Clone {
+    /// The transaction in which a batch is applied.
+    type Tx: ProjectionTx;
+
+    /// Begins a transaction under `lease`; whether the lease holds is judged at its commit.
+    async fn begin(&self, lease: &Lease) -> Result<Self::Tx, StoreError>;
+
+    /// The documents under `keys`, in any order; a missing one is left out.
+    async fn documents(
+        &self,
+        projection: &ProjectionName,
+        keys: &[String],
+    ) -> Result<Vec<Document>, StoreError>;
+
+    /// Documents whose key starts with `prefix`, behind the key `after`, by key, at most `limit`.
+    async fn scan(
+        &self,
+        projection: &ProjectionName,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Document>, StoreError>;
+
+    /// Whether an error that user code got from this store's driver may pass by itself.
+    ///
+    /// Tells a lost connection, which costs nothing but time, from a poison event.
+    fn is_transient(&self, error: &(dyn std::error::Error + 'static)) -> bool;
+}
+
+/// One batch of a projection; dropping it undoes everything.
+#[async_trait]
+pub trait ProjectionTx: Send + Sized + 'static {
+    /// Writes documents of the lease's projection; `None` removes one. A key appears once.
+    async fn write(&mut self, changes: Vec<(String, Option<Payload>)>) -> Result<(), StoreError>;
+
+    /// Removes every document of the lease's projection.
+    async fn clear(&mut self) -> Result<(), StoreError>;
+
+    /// Commits the read model with its checkpoint, or neither.
+    ///
+    /// Fails like [`CheckpointStore::save`]; after `Unavailable` it may have committed, and
+    /// reading the checkpoint tells.
+    async fn commit(self, change: Change) -> Result<(), StoreError>;
+}

@@ -1,0 +1,1 @@
+//! Tenants: projections of one tenant neither see nor move those of another.

@@ -1,0 +1,81 @@
+//! Wake-ups: a reader that has read everything waits here for more.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::Position;
+
+/// Where a backend announces the head of its log; shared by every [`Wake`] it gave out.
+#[derive(Debug, Clone)]
+pub struct Bell(Arc<watch::Sender<Option<Position>>>);
+
+impl Bell {
+    /// A bell that has not rung; `None` is the head of an empty log.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(None)))
+    }
+
+    /// Says that the log reaches to `head`; wakes everyone when that is news.
+    pub fn ring(&self, head: Option<Position>) {
+        self.0.send_if_modified(|known| {
+            let news = head > *known;
+            if news {
+                *known = head;
+            }
+            news
+        });
+    }
+
+    /// Wakes everyone, for a hint that does not say how far the log reaches.
+    pub fn ring_all(&self) {
+        self.0.send_modify(|_| {});
+    }
+
+    /// A wake-up that reports whatever is announced from now on.
+    #[must_use]
+    pub fn wake(&self) -> Wake {
+        Wake(self.0.subscribe())
+    }
+}
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Tells that the log may have grown; may do so early, never misses.
+///
+/// Take it *before* reading: every event that becomes readable afterwards makes
+/// [`grown`](Self::grown) return.
+#[derive(Debug)]
+pub struct Wake(watch::Receiver<Option<Position>>);
+
+impl Wake {
+    /// Returns when the log has grown since this was made or last returned.
+    ///
+    /// Cancel safe. Waits for ever once the store is closed.
+    pub async fn grown(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    #[tokio::test]
+    async fn growth_between_taking_the_wake_up_and_waiting_is_not_missed() {
+        let bell = Bell::new();
+        let mut wake = bell.wake();
+        bell.ring(Some(Position::new(0)));
+        wake.grown().await;
+        bell.ring(Some(Position::new(0)));
+        assert!(wake.grown().now_or_never().is_none(), "an old head is no news");
+    }
+}

@@ -1,0 +1,1 @@
+//! PostgreSQL storage for Highwater: events in commit order, checkpoints, read models.

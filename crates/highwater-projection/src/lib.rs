@@ -1,0 +1,1 @@
+//! Projection engine of Highwater: read models that commit with their checkpoints.

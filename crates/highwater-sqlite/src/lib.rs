@@ -1,0 +1,1 @@
+//! Embedded SQLite storage for Highwater: events, checkpoints, read models.

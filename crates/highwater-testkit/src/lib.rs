@@ -1,0 +1,1 @@
+//! Memory store, conformance laws and fault injection for Highwater.

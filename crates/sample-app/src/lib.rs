@@ -1,0 +1,1 @@
+//! A sample application on Highwater: users, an imported event log, live projections.
