@@ -1,1 +1,46 @@
 //! HTTP routers for Highwater: streams, projections, health.
+//!
+//! Everything is read from the store and asked of the store, so that a console works from any
+//! process: the one that runs the projections, another one, or none. Mount it beside the routes
+//! of an application:
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use highwater_console::Console;
+//! # use highwater_core::{CheckpointStore, EventStore};
+//! # fn mount(events: Arc<dyn EventStore>, checkpoints: Arc<dyn CheckpointStore>) {
+//! let console = Console::new(events, checkpoints, Vec::new());
+//! let app = axum::Router::new()
+//!     .route("/hello", axum::routing::get(|| async { "hello" }))
+//!     .merge(console.routes());
+//! let app = highwater_console::finish(app);
+//! # let _: axum::Router = app;
+//! # }
+//! ```
+//!
+//! | route | |
+//! |---|---|
+//! | `GET /api/projections` | what is registered here, with its status |
+//! | `GET /api/projections/checkpoints` | every checkpoint in the store |
+//! | `POST /api/projections/{name}/rebuild` | asks for a rebuild |
+//! | `GET /api/projections/{name}/dead-letters` | events set aside, by offset |
+//! | `GET /api/streams/{stream}/events` | reads events, from an offset on |
+//! | `POST /api/streams/{stream}/events` | appends events, atomically |
+//! | `GET /health` | 200 when healthy or degraded, 503 when not |
+//!
+//! Errors are [`Problem`]s: JSON of RFC 9457.
+
+mod append;
+mod checkpoints;
+mod console;
+mod dead_letters;
+mod finish;
+mod health;
+mod problem;
+mod projections;
+mod report;
+mod streams;
+
+pub use console::Console;
+pub use finish::finish;
+pub use problem::Problem;

@@ -1,0 +1,78 @@
+//! The console: stores, definitions and thresholds, and the routers made of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use highwater_core::{CheckpointStore, EventStore, HealthThresholds, ProjectionDefinition};
+
+use crate::{append, checkpoints, dead_letters, health, projections, streams};
+
+/// Shows streams, projections and health over HTTP; cloning shares the stores.
+#[derive(Clone)]
+pub struct Console {
+    pub(crate) events: Arc<dyn EventStore>,
+    pub(crate) checkpoints: Arc<dyn CheckpointStore>,
+    pub(crate) definitions: Arc<[ProjectionDefinition]>,
+    pub(crate) thresholds: HealthThresholds,
+}
+
+impl Console {
+    /// A console of these stores.
+    ///
+    /// `definitions` are the projections that ought to run: they are shown before they ever
+    /// ran, and their health is judged. Without any, health is that of the store.
+    #[must_use]
+    pub fn new(
+        events: Arc<dyn EventStore>,
+        checkpoints: Arc<dyn CheckpointStore>,
+        definitions: Vec<ProjectionDefinition>,
+    ) -> Self {
+        let thresholds = HealthThresholds::default();
+        Self { events, checkpoints, definitions: definitions.into(), thresholds }
+    }
+
+    /// Sets from which lag on a projection is degraded or unhealthy.
+    #[must_use]
+    pub fn thresholds(mut self, thresholds: HealthThresholds) -> Self {
+        self.thresholds = thresholds;
+        self
+    }
+
+    /// Everything, [finished](crate::finish): ready to be served or nested.
+    pub fn router(&self) -> Router {
+        crate::finish(self.routes())
+    }
+
+    /// Every route and nothing around them, to be merged with the routes of an application.
+    pub fn routes(&self) -> Router {
+        self.streams_router().merge(self.projections_router()).merge(self.health_router())
+    }
+
+    /// The routes that read and append events.
+    pub fn streams_router(&self) -> Router {
+        streams::routes().merge(append::routes()).with_state(self.clone())
+    }
+
+    /// The routes that show projections and ask for rebuilds.
+    pub fn projections_router(&self) -> Router {
+        projections::routes()
+            .merge(checkpoints::routes())
+            .merge(dead_letters::routes())
+            .with_state(self.clone())
+    }
+
+    /// The route `/health`.
+    pub fn health_router(&self) -> Router {
+        health::routes().with_state(self.clone())
+    }
+}
+
+impl fmt::Debug for Console {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Console")
+            .field("definitions", &self.definitions)
+            .field("thresholds", &self.thresholds)
+            .finish_non_exhaustive()
+    }
+}

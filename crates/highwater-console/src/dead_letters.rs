@@ -1,0 +1,85 @@
+//! `GET /api/projections/{name}/dead-letters`: the events that a projection has set aside.
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use highwater_core::{DeadLetter, EventId, EventType, Offset, Position, StreamName};
+use serde::{Deserialize, Serialize};
+
+use crate::projections::keys;
+use crate::streams::check_limit;
+use crate::{Console, Problem};
+
+pub(crate) fn routes() -> Router<Console> {
+    Router::new().route("/api/projections/{name}/dead-letters", get(list))
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct Params {
+    /// Behind this offset; -1 from the first.
+    after: i64,
+    limit: usize,
+    /// Which source, when the projection follows several; the first when not given.
+    stream: Option<String>,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { after: -1, limit: 100, stream: None }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeadLetterBody {
+    projection_name: String,
+    stream_name: String,
+    offset: Offset,
+    stream: StreamName,
+    position: Position,
+    event_id: EventId,
+    event_type: EventType,
+    error: String,
+    attempts: u32,
+    recorded_at: DateTime<Utc>,
+}
+
+impl From<DeadLetter> for DeadLetterBody {
+    fn from(DeadLetter { key, letter, recorded_at }: DeadLetter) -> Self {
+        Self {
+            projection_name: key.projection.to_string(),
+            stream_name: key.source.to_string(),
+            offset: letter.offset,
+            stream: letter.stream,
+            position: letter.position,
+            event_id: letter.event_id,
+            event_type: letter.event_type,
+            error: letter.error,
+            attempts: letter.attempts,
+            recorded_at,
+        }
+    }
+}
+
+async fn list(
+    State(console): State<Console>,
+    name: Result<Path<String>, PathRejection>,
+    params: Result<Query<Params>, QueryRejection>,
+) -> Result<Json<Vec<DeadLetterBody>>, Problem> {
+    let (Path(name), Query(params)) = (name?, params?);
+    let limit = check_limit(params.limit)?;
+    let after = Offset::from_sql(params.after)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+    let keys = keys(&console, &name).await?;
+    let is_wanted = |source: String| params.stream.as_ref().is_none_or(|stream| *stream == source);
+    let Some(key) = keys.iter().find(|key| is_wanted(key.source.to_string())) else {
+        let detail = format!("projection {name:?} does not follow that stream");
+        return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+    };
+    let letters = console.checkpoints.dead_letters(key, after, limit).await?;
+    Ok(Json(letters.into_iter().map(DeadLetterBody::from).collect()))
+}
