@@ -40,7 +40,8 @@ pub trait CheckpointStore: Send + Sync + 'static {
     /// over still moves it.
     async fn save(&self, lease: &Lease, advance: &Advance) -> Result<(), StoreError>;
 
-    /// Sets the checkpoint back to "nothing processed", counts of events and errors included.
+    /// Sets the checkpoint back to "nothing processed", counts of events and errors included; a
+    /// requested rebuild counts as begun.
     ///
     /// The read model is not touched: what a projection would do twice, it does twice. To
     /// begin again with an empty read model request a rebuild. A missing row is no error.
