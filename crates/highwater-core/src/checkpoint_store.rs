@@ -26,7 +26,8 @@ pub trait CheckpointStore: Send + Sync + 'static {
     /// The checkpoint, or `None` when the projection never ran on this source.
     async fn checkpoint(&self, key: &CheckpointKey) -> Result<Option<Checkpoint>, StoreError>;
 
-    /// All checkpoints of one projection, or of all, ordered by projection and source.
+    /// All checkpoints of one projection, or of all, ordered by the bytes of the projection's
+    /// name, then of the source's text.
     async fn checkpoints(
         &self,
         projection: Option<&ProjectionName>,

@@ -13,6 +13,23 @@ pub struct Document {
     pub data: Payload,
 }
 
+impl Document {
+    /// The longest key, in bytes.
+    pub const KEY_BYTES_MAX: usize = 1_024;
+
+    /// Refuses a key that is empty, too long or has a NUL; for backends, before they write.
+    pub fn check_key(key: &str) -> Result<(), StoreError> {
+        if key.is_empty() || key.contains('\0') {
+            return Err(StoreError::invalid(format!("document key {key:?} is empty or has a NUL")));
+        }
+        if key.len() > Self::KEY_BYTES_MAX {
+            let what = "bytes in one document key";
+            return Err(StoreError::too_large(what, key.len(), Self::KEY_BYTES_MAX));
+        }
+        Ok(())
+    }
+}
+
 /// Keeps read models: keyed JSON documents, and whatever users write in its transactions.
 ///
 /// # Contract
