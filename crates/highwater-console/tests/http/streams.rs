@@ -1,0 +1,149 @@
+//! Reading and appending events over HTTP.
+
+use crate::support::{append_orders, console, get, post, send};
+use axum::body::Body;
+use axum::http::{Request, header};
+use highwater_testkit::MemoryStore;
+use serde_json::json;
+
+#[tokio::test]
+async fn an_appended_event_reads_back_with_the_text_in_which_it_was_sent() {
+    let router = console(&MemoryStore::new(), vec![]).router();
+    let id = "0195a5a0-0000-7000-8000-000000000001";
+    let body = format!(
+        r#"[{{"id":"{id}","type":"Placed","data":{{"b": 1.50, "a":2}},
+            "metadata":{{"tenant": "acme" }}}}]"#
+    );
+    let appended = post(&router, "/api/streams/orders/events", &body).await;
+    assert_eq!(appended.status, 201, "{}", appended.text);
+    assert_eq!(appended.json(), json!({"firstOffset": 0, "nextOffset": 1}));
+
+    let read = get(&router, "/api/streams/orders/events").await;
+    assert_eq!(read.status, 200);
+    assert!(read.text.contains(r#""data":{"b": 1.50, "a":2}"#), "{}", read.text);
+    assert!(read.text.contains(r#""metadata":{"tenant": "acme" }"#), "{}", read.text);
+    let event = &read.json()[0];
+    assert_eq!(event["eventId"], id);
+    assert_eq!(event["eventType"], "Placed");
+    assert_eq!((&event["stream"], &event["offset"]), (&json!("orders"), &json!(0)));
+}
+
+#[tokio::test]
+async fn events_are_read_from_an_offset_on_and_a_link_leads_to_the_next() {
+    let store = MemoryStore::new();
+    append_orders(&store, 5).await;
+    let router = console(&store, vec![]).router();
+    let offsets = |path: &'static str| {
+        let router = router.clone();
+        async move {
+            let answer = get(&router, path).await;
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            let link = answer.headers.get(header::LINK).map(|it| it.to_str().unwrap().to_owned());
+            let json = answer.json();
+            let events = json.as_array().unwrap();
+            (events.iter().map(|e| e["offset"].as_u64().unwrap()).collect::<Vec<_>>(), link)
+        }
+    };
+    let (page, link) = offsets("/api/streams/orders/events?from=1&limit=2").await;
+    assert_eq!(page, [1, 2]);
+    assert_eq!(link.as_deref(), Some("<?from=3&limit=2>; rel=\"next\""));
+    assert_eq!(offsets("/api/streams/orders/events?from=3&limit=2").await, (vec![3, 4], None));
+    assert_eq!(offsets("/api/streams/orders/events?from=5").await, (vec![], None));
+    assert_eq!(offsets("/api/streams/unknown/events").await, (vec![], None));
+    assert_eq!(offsets("/api/streams/$all/events").await.0, [0, 1, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn names_with_slashes_and_spaces_work_when_they_are_percent_encoded() {
+    let router = console(&MemoryStore::new(), vec![]).router();
+    let path = "/api/streams/a%2Fb%20c%C3%A9-1/events";
+    assert_eq!(post(&router, path, r#"[{"type":"T","data":null}]"#).await.status, 201);
+    assert_eq!(get(&router, path).await.json()[0]["stream"], "a/b cé-1");
+    assert_eq!(get(&router, "/api/streams/a/events").await.json(), json!([]));
+}
+
+#[tokio::test]
+async fn an_append_that_expects_something_else_is_a_conflict_with_both_offsets() {
+    let router = console(&MemoryStore::new(), vec![]).router();
+    let event = r#"[{"type":"T","data":1}]"#;
+    let append = |expected: &'static str| {
+        let router = router.clone();
+        async move { post(&router, &format!("/api/streams/s/events?expected={expected}"), event).await }
+    };
+    let problem = append("3").await.problem(409);
+    assert_eq!((&problem["expected"], &problem["actual"]), (&json!(3), &json!(-1)));
+    let problem = append("exists").await.problem(409);
+    assert_eq!((&problem["expected"], &problem["actual"]), (&json!("exists"), &json!(-1)));
+    for (expected, offset) in [("none", 0), ("exists", 1), ("1", 2), ("any", 3)] {
+        assert_eq!(append(expected).await.json()["firstOffset"], offset, "{expected}");
+    }
+    let problem = append("none").await.problem(409);
+    assert_eq!((&problem["expected"], &problem["actual"]), (&json!("none"), &json!(3)));
+    for nonsense in ["", "later", "-2", "1.5"] {
+        append(nonsense).await.problem(400);
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_append_gives_the_same_answer_and_a_taken_id_is_a_conflict() {
+    let router = console(&MemoryStore::new(), vec![]).router();
+    let body = |id: u8, data: &str| {
+        format!(r#"[{{"id":"0195a5a0-0000-7000-8000-00000000000{id}","type":"T","data":{data}}}]"#)
+    };
+    let path = "/api/streams/s/events?expected=none";
+    let first = post(&router, path, body(1, "1")).await;
+    let again = post(&router, path, body(1, "1")).await;
+    assert_eq!((again.status, &again.text), (first.status, &first.text));
+    assert_eq!(first.json(), json!({"firstOffset": 0, "nextOffset": 1}));
+    let problem = post(&router, path, body(1, "2")).await.problem(409);
+    assert_eq!(problem["type"], "urn:highwater:event-id-taken");
+    assert_eq!(problem["eventId"], "0195a5a0-0000-7000-8000-000000000001");
+    let problem = post(&router, path, body(2, "1")).await.problem(409);
+    assert_eq!(problem["type"], "urn:highwater:stream-conflict");
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_appended_is_a_problem_and_appends_nothing() {
+    let router = console(&MemoryStore::new(), vec![]).router();
+    let path = "/api/streams/s/events";
+    for (status, body) in [
+        (400, "["),
+        (422, "{}"),
+        (422, "[]"),
+        (422, r#"[{"data":1}]"#),
+        (422, r#"[{"type":"T"}]"#),
+        (422, r#"[{"type":"","data":1}]"#),
+        (422, r#"[{"type":"T","data":1,"metadata":[]}]"#),
+        (422, r#"[{"type":"T","data":1,"metdata":{}}]"#),
+        (422, r#"[{"type":"T","data":1,"id":"7"}]"#),
+        (422, r#"[{"type":"T","data":1},{"type":" T","data":1}]"#),
+    ] {
+        post(&router, path, body).await.problem(status);
+    }
+    let plain = Request::post(path).header(header::CONTENT_TYPE, "text/plain");
+    send(&router, plain.body(Body::from("[]")).unwrap()).await.problem(415);
+    post(&router, "/api/streams/%20s/events", r#"[{"type":"T","data":1}]"#).await.problem(422);
+    post(&router, "/api/streams/$all/events", r#"[{"type":"T","data":1}]"#).await.problem(422);
+    assert_eq!(get(&router, "/api/streams/$all/events").await.json(), json!([]));
+}
+
+#[tokio::test]
+async fn a_body_or_an_event_that_is_too_large_is_refused() {
+    let router = console(&MemoryStore::new(), vec![]).router();
+    let body = |bytes| format!(r#"[{{"type":"T","data":"{}"}}]"#, "x".repeat(bytes));
+    let problem = post(&router, "/api/streams/s/events", body(1 << 20)).await.problem(413);
+    assert_eq!(problem["limit"], 1 << 20);
+    post(&router, "/api/streams/s/events", body(16 << 20)).await.problem(413);
+    assert_eq!(post(&router, "/api/streams/s/events", body(1 << 19)).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_limit_or_an_offset_that_makes_no_sense_is_refused() {
+    let router = console(&MemoryStore::new(), vec![]).router();
+    for query in ["limit=0", "limit=1001", "limit=-1", "limit=x", "limit=", "from=-1", "from=x"] {
+        get(&router, &format!("/api/streams/s/events?{query}")).await.problem(400);
+    }
+    assert_eq!(get(&router, "/api/streams/s/events?limit=1000").await.status, 200);
+    get(&router, "/api/streams/%FF/events").await.problem(400);
+    get(&router, "/api/streams/$nothing/events").await.problem(422);
+}
