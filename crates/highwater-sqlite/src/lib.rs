@@ -1,1 +1,33 @@
 //! Embedded SQLite storage for Highwater: events, checkpoints, read models.
+//!
+//! One file holds the log and the read models; there is no server. [`SqliteStore`] keeps every
+//! promise of [`EventStore`](highwater_core::EventStore) and
+//! [`ProjectionStore`](highwater_core::ProjectionStore), also when several processes of one
+//! machine share the file.
+//!
+//! SQLite admits one write transaction at a time. Concurrent appends share one, and one commit
+//! to disk, so that many tasks append faster together than one alone.
+
+mod append;
+mod checkpoint_store;
+mod checkpoints;
+mod connect;
+mod dead_letters;
+mod documents;
+mod error;
+mod event_store;
+mod insert;
+mod leases;
+mod options;
+mod plan;
+mod poll;
+mod projection_store;
+mod read;
+mod recorded;
+mod store;
+mod write;
+
+pub use options::{Durability, SqliteOptions};
+pub use projection_store::SqliteTx;
+pub use store::SqliteStore;
+pub use write::SqliteWrite;

@@ -1,0 +1,7 @@
+-- ?1 stream, ?2 after, ?3 up to, ?4 event types as a JSON array or null for all, ?5 limit
+select position, stream, "offset", event_id, event_type, data, metadata, recorded_at
+from events
+where stream = ?1 and "offset" > ?2 and "offset" <= ?3
+    and (?4 is null or event_type in (select value from json_each(?4)))
+order by "offset"
+limit ?5

@@ -1,0 +1,107 @@
+//! Checkpoints and the leases on them.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use highwater_core::{
+    Advance, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Lease, Offset, Owner,
+    ProjectionName, RebuildRequested, StoreError,
+};
+use sqlx::{Sqlite, Transaction};
+
+use crate::checkpoints::{at, held, under};
+use crate::error::store_error;
+use crate::insert::Statement;
+use crate::{SqliteStore, checkpoints, dead_letters, leases};
+
+#[async_trait]
+impl CheckpointStore for SqliteStore {
+    async fn checkpoint(&self, key: &CheckpointKey) -> Result<Option<Checkpoint>, StoreError> {
+        checkpoints::one(&self.readers, key).await
+    }
+
+    async fn checkpoints(
+        &self,
+        projection: Option<&ProjectionName>,
+    ) -> Result<Vec<Checkpoint>, StoreError> {
+        checkpoints::find(&self.readers, projection, None).await
+    }
+
+    async fn save(&self, lease: &Lease, advance: &Advance) -> Result<(), StoreError> {
+        let mut tx = self.transaction().await?;
+        checkpoints::advance(&mut tx, lease, advance).await?;
+        tx.commit().await.map_err(store_error)
+    }
+
+    async fn reset(&self, key: &CheckpointKey) -> Result<(), StoreError> {
+        self.run(at(include_str!("../sql/reset.sql"), key)).await
+    }
+
+    async fn delete(&self, key: &CheckpointKey) -> Result<(), StoreError> {
+        let mut tx = self.transaction().await?;
+        let row = "delete from checkpoints where projection_name = ?1 and stream_name = ?2";
+        at(row, key).execute(&mut *tx).await.map_err(store_error)?;
+        dead_letters::clear(&mut tx, key).await?;
+        tx.commit().await.map_err(store_error)
+    }
+
+    async fn record_error(&self, lease: &Lease, error: &str) -> Result<(), StoreError> {
+        let mut tx = self.transaction().await?;
+        let record = under(include_str!("../sql/record_error.sql"), lease).bind(error.to_owned());
+        held(record, &mut tx, lease).await?;
+        tx.commit().await.map_err(store_error)
+    }
+
+    async fn request_rebuild(&self, key: &CheckpointKey) -> Result<(), StoreError> {
+        self.run(at(include_str!("../sql/request_rebuild.sql"), key)).await
+    }
+
+    async fn acquire(
+        &self,
+        key: &CheckpointKey,
+        owner: &Owner,
+        ttl: Duration,
+    ) -> Result<Option<(Lease, Checkpoint)>, StoreError> {
+        let mut tx = self.transaction().await?;
+        let Some(lease) = leases::acquire(&mut tx, key, owner, ttl).await? else {
+            return Ok(None);
+        };
+        let checkpoint = checkpoints::one(&mut *tx, key).await?;
+        tx.commit().await.map_err(store_error)?;
+        Ok(checkpoint.map(|checkpoint| (lease, checkpoint)))
+    }
+
+    async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<RebuildRequested, StoreError> {
+        let mut tx = self.transaction().await?;
+        let rebuild_requested = leases::renew(&mut tx, lease, ttl).await?;
+        tx.commit().await.map_err(store_error)?;
+        Ok(rebuild_requested)
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.run(under(include_str!("../sql/release.sql"), lease)).await
+    }
+
+    async fn dead_letters(
+        &self,
+        key: &CheckpointKey,
+        after: Option<Offset>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        dead_letters::page(&self.readers, key, after, limit).await
+    }
+}
+
+impl SqliteStore {
+    /// Begins a transaction of the store's own.
+    pub(crate) async fn transaction(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.writer.begin_with("begin immediate").await.map_err(store_error)
+    }
+
+    /// Runs one statement in a transaction of its own.
+    async fn run(&self, statement: Statement) -> Result<(), StoreError> {
+        let mut tx = self.transaction().await?;
+        statement.execute(&mut *tx).await.map_err(store_error)?;
+        tx.commit().await.map_err(store_error)
+    }
+}

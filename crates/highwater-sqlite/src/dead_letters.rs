@@ -1,0 +1,68 @@
+//! Events that projections have set aside.
+
+use highwater_core::{
+    BoxError, CheckpointKey, DeadLetter, EventId, EventType, NewDeadLetter, Offset, Position,
+    StoreError, StreamName,
+};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection, SqlitePool};
+
+use crate::checkpoints::at;
+use crate::error::{damaged, store_error};
+use crate::recorded::time;
+
+/// Sets `letters` aside; an event that was set aside before keeps its latest error.
+pub(crate) async fn add(
+    conn: &mut SqliteConnection,
+    key: &CheckpointKey,
+    letters: &[NewDeadLetter],
+) -> Result<(), StoreError> {
+    for letter in letters {
+        let add = at(include_str!("../sql/add_dead_letter.sql"), key)
+            .bind(letter.offset.get().cast_signed())
+            .bind(letter.stream.to_string())
+            .bind(letter.position.get().cast_signed())
+            .bind(letter.event_id.as_uuid())
+            .bind(letter.event_type.to_string())
+            .bind(letter.error.clone())
+            .bind(letter.attempts);
+        add.execute(&mut *conn).await.map_err(store_error)?;
+    }
+    Ok(())
+}
+
+/// Those behind `after`, by offset, at most `limit`.
+pub(crate) async fn page(
+    readers: &SqlitePool,
+    key: &CheckpointKey,
+    after: Option<Offset>,
+    limit: usize,
+) -> Result<Vec<DeadLetter>, StoreError> {
+    let rows = at(include_str!("../sql/dead_letters.sql"), key)
+        .bind(Offset::to_sql(after))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let rows = rows.fetch_all(readers).await.map_err(store_error)?;
+    rows.iter().map(|row| dead_letter(key, row).map_err(damaged)).collect()
+}
+
+fn dead_letter(key: &CheckpointKey, row: &SqliteRow) -> Result<DeadLetter, BoxError> {
+    let letter = NewDeadLetter {
+        offset: Offset::new(row.try_get::<i64, _>(0)?.try_into()?),
+        stream: StreamName::new(row.try_get::<&str, _>(1)?)?,
+        position: Position::new(row.try_get::<i64, _>(2)?.try_into()?),
+        event_id: EventId::from_uuid(row.try_get(3)?),
+        event_type: EventType::new(row.try_get::<&str, _>(4)?)?,
+        error: row.try_get(5)?,
+        attempts: row.try_get(6)?,
+    };
+    Ok(DeadLetter { key: key.clone(), letter, recorded_at: time(row.try_get(7)?)? })
+}
+
+/// Forgets all of them.
+pub(crate) async fn clear(
+    conn: &mut SqliteConnection,
+    key: &CheckpointKey,
+) -> Result<(), StoreError> {
+    let clear = at("delete from dead_letters where projection_name = ?1 and stream_name = ?2", key);
+    clear.execute(conn).await.map(drop).map_err(store_error)
+}

@@ -1,0 +1,86 @@
+//! Reads pages of events.
+
+use highwater_core::{EventType, Offset, Page, Source, StoreError};
+use sqlx::{SqliteConnection, SqlitePool};
+
+use crate::append::json;
+use crate::error::{damaged, store_error};
+use crate::recorded::recorded;
+
+/// Places that one page of a filtered source scans at most, so that it is done in bounded time
+/// however few events match.
+const WINDOW: i64 = 100_000;
+
+/// The next page of `source` behind `after`.
+///
+/// The bound is taken first. Commits come one after another, so nothing can appear below it later.
+pub(crate) async fn page(
+    readers: &SqlitePool,
+    source: &Source,
+    types: &[EventType],
+    after: Option<Offset>,
+    limit: usize,
+) -> Result<Page, StoreError> {
+    if limit == 0 {
+        return Err(StoreError::invalid("a page of no events"));
+    }
+    let mut conn = readers.acquire().await.map_err(store_error)?;
+    let head = head(&mut conn, source).await?;
+    if head <= after {
+        return Ok(Page { events: Vec::new(), scanned_to: after, is_end: true });
+    }
+    let bound = bound(source, types, after, head);
+    let category = match source {
+        Source::Category(category) => Some(category.to_string()),
+        Source::Stream(_) | Source::All => None,
+    };
+    let rows = match source {
+        Source::Stream(stream) => {
+            sqlx::query(include_str!("../sql/read_stream.sql")).bind(stream.to_string())
+        }
+        Source::Category(_) | Source::All => {
+            sqlx::query(include_str!("../sql/read_log.sql")).bind(category)
+        }
+    };
+    let rows = rows
+        .bind(Offset::to_sql(after))
+        .bind(Offset::to_sql(bound))
+        .bind((!types.is_empty()).then(|| json(types.iter().map(EventType::as_str))))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let rows = rows.fetch_all(&mut *conn).await.map_err(store_error)?;
+    let events = recorded(&rows)?;
+    let scanned_to = match events.last() {
+        Some(last) if events.len() == limit => Some(source.offset_of(last)),
+        _ => bound,
+    };
+    Ok(Page { events, scanned_to, is_end: scanned_to == head })
+}
+
+/// Where a page ends at the latest.
+fn bound(
+    source: &Source,
+    types: &[EventType],
+    after: Option<Offset>,
+    head: Option<Offset>,
+) -> Option<Offset> {
+    if types.is_empty() && !matches!(source, Source::Category(_)) {
+        return head;
+    }
+    let window = Offset::to_sql(after).saturating_add(WINDOW);
+    head.min(Some(Offset::new(window.cast_unsigned())))
+}
+
+/// The last place of `source`; for a category, of the whole log.
+pub(crate) async fn head(
+    conn: &mut SqliteConnection,
+    source: &Source,
+) -> Result<Option<Offset>, StoreError> {
+    let head = match source {
+        Source::Stream(stream) => {
+            sqlx::query_scalar("select head from streams where name = ?1").bind(stream.to_string())
+        }
+        Source::Category(_) | Source::All => sqlx::query_scalar("select max(position) from events"),
+    };
+    let head: Option<Option<i64>> = head.fetch_optional(conn).await.map_err(store_error)?;
+    Offset::from_sql(head.flatten().unwrap_or(-1)).map_err(damaged)
+}

@@ -1,0 +1,103 @@
+//! The store: one file, one connection that writes, a few that read.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use highwater_core::{
+    Appended, Bell, GroupCommit, Limits, StoreError, StreamAppend, append as rules, append_group,
+};
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnectOptions;
+use tokio::task::JoinSet;
+
+use crate::error::store_error;
+use crate::{SqliteOptions, SqliteWrite, append, connect, poll};
+
+/// Events and read models in one SQLite file.
+///
+/// Every finished append and commit is on the disk, unless
+/// [`durability`](SqliteOptions::durability) says otherwise. Several stores, in one process or
+/// many, may share the file; it must be on a local disk. Cloning is cheap, clones share everything.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    pub(crate) writer: SqlitePool,
+    pub(crate) readers: SqlitePool,
+    pub(crate) appends: Arc<GroupCommit<Vec<StreamAppend>, Result<Appended, StoreError>>>,
+    pub(crate) bell: Bell,
+    pub(crate) limits: Limits,
+    _poll: Arc<JoinSet<()>>,
+}
+
+impl SqliteStore {
+    /// Opens the file at `path`, made when it is missing, and brings its schema up to date.
+    pub async fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, StoreError> {
+        Self::start(SqliteConnectOptions::new().filename(path), options).await
+    }
+
+    /// Opens the file that a URL such as `sqlite:app.db` or `sqlite:///var/lib/app.db` names.
+    ///
+    /// Fails with `Invalid` for `sqlite::memory:`, whose data no other connection would see.
+    pub async fn connect(url: &str, options: SqliteOptions) -> Result<Self, StoreError> {
+        let invalid = |why: &str| StoreError::invalid(format!("not the URL of a file: {why}"));
+        if !url.starts_with("sqlite:") {
+            return Err(invalid("it does not start with \"sqlite:\""));
+        }
+        let file = url.parse().map_err(|error: sqlx::Error| invalid(&error.to_string()))?;
+        Self::start(file, options).await
+    }
+
+    async fn start(file: SqliteConnectOptions, options: SqliteOptions) -> Result<Self, StoreError> {
+        let (writer, readers) = connect::connect(file, &options).await?;
+        let bell = Bell::new();
+        let poll = poll::spawn(readers.clone(), bell.clone(), options.poll_interval);
+        let appends = {
+            let (writer, bell) = (writer.clone(), bell.clone());
+            GroupCommit::new(append_group::choose, move |group| {
+                let (writer, bell) = (writer.clone(), bell.clone());
+                Box::pin(async move {
+                    let (answers, head) = append::append_group(&writer, &group).await;
+                    bell.ring(head);
+                    answers
+                })
+            })
+        };
+        let (appends, limits, _poll) = (Arc::new(appends), options.limits, Arc::new(poll));
+        Ok(Self { writer, readers, appends, bell, limits, _poll })
+    }
+
+    /// Begins a write transaction, for tables of the user's own or to append with.
+    ///
+    /// Fails with `Unavailable` when the writer is not free within the busy timeout.
+    pub async fn begin(&self) -> Result<SqliteWrite, StoreError> {
+        SqliteWrite::begin(&self.writer).await
+    }
+
+    /// Appends inside the user's own transaction and commits both, or neither.
+    ///
+    /// Fails like [`append`](highwater_core::EventStore::append).
+    pub async fn append_and_commit(
+        &self,
+        write: SqliteWrite,
+        batch: Vec<StreamAppend>,
+    ) -> Result<Appended, StoreError> {
+        rules::check(&batch, &self.limits)?;
+        let mut tx = write.seal().await?;
+        let (answers, head) = append::append(&mut tx, &[batch]).await?;
+        let appended = answers.into_iter().collect::<Result<Vec<_>, _>>()?.swap_remove(0);
+        tx.commit().await.map_err(store_error)?;
+        self.bell.ring(head);
+        Ok(appended)
+    }
+
+    /// Connections that read the file, for queries on tables of the user's own.
+    #[must_use]
+    pub fn readers(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    /// Waits for running calls and closes the file; later calls fail with `Unavailable`.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+}

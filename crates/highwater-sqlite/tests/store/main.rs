@@ -1,0 +1,10 @@
+//! What the SQLite store promises beyond the laws of every store.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+
+mod cancelled;
+mod file;
+mod fixture;
+mod killed;
+mod own_transaction;
+mod shared_file;

@@ -1,0 +1,39 @@
+-- The time by which everything in this file is stamped, in microseconds since 1970.
+create view clock as
+select cast(unixepoch('subsec') * 1000 as integer) * 1000 as now;
+
+-- The log. A position is given inside the one write transaction that SQLite admits at a time,
+-- so that positions are gapless and their order is the order of the commits.
+create table events (
+    position    integer primary key check (position >= 0),
+    stream      text    not null,
+    "offset"    integer not null check ("offset" >= 0),
+    event_id    blob    not null check (length(event_id) = 16),
+    event_type  text    not null,
+    data        text    not null,
+    metadata    text,
+    recorded_at integer not null,
+    -- As StreamName::category has it: the part before the first dash, unless that is empty.
+    category    text    not null generated always as (
+        case when instr(stream, '-') > 1 then substr(stream, 1, instr(stream, '-') - 1) else stream end
+    ) virtual
+) strict;
+
+create unique index events_stream on events (stream, "offset");
+create unique index events_id on events (event_id);
+
+create trigger events_are_not_updated before update on events
+begin
+    select raise(abort, 'events are never updated');
+end;
+
+create trigger events_are_not_deleted before delete on events
+begin
+    select raise(abort, 'events are never deleted');
+end;
+
+-- The last offset of every stream.
+create table streams (
+    name text    primary key,
+    head integer not null check (head >= 0)
+) strict, without rowid;
