@@ -56,6 +56,7 @@ impl Row {
         let row = &mut self.checkpoint;
         row.last_processed_offset = None;
         row.events_processed = 0;
+        row.rebuild_requested = false;
         self.touch();
     }
 
@@ -111,7 +112,6 @@ impl Checkpoints {
             Change::Reset => {
                 row.reset();
                 row.letters.clear();
-                row.checkpoint.rebuild_requested = false;
                 Ok(())
             }
         }

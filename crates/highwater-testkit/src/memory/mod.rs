@@ -20,6 +20,8 @@ use checkpoints::Checkpoints;
 use log::Log;
 use read_models::ReadModels;
 
+use crate::Fixture;
+
 pub use tx::MemoryTx;
 
 /// Events, checkpoints and read models in memory; clones share them.
@@ -182,4 +184,18 @@ impl ProjectionStore for MemoryStore {
         let causes = std::iter::successors(Some(error), |error| error.source());
         causes.filter_map(|cause| cause.downcast_ref()).any(StoreError::is_transient)
     }
+}
+
+impl Fixture for MemoryStore {
+    type Store = Self;
+
+    fn store(&self) -> Self {
+        self.clone()
+    }
+
+    async fn reopen(&self) -> Self {
+        self.clone()
+    }
+
+    async fn finish(self) {}
 }
