@@ -48,7 +48,8 @@ pub trait CheckpointStore: Send + Sync + 'static {
     /// begin again with an empty read model request a rebuild. A missing row is no error.
     async fn reset(&self, key: &CheckpointKey) -> Result<(), StoreError>;
 
-    /// Removes the row; a worker that holds its lease loses it. A missing row is no error.
+    /// Removes the row and its dead letters; a worker that holds its lease loses it. A missing
+    /// row is no error.
     async fn delete(&self, key: &CheckpointKey) -> Result<(), StoreError>;
 
     /// Keeps `error` as the checkpoint's last one; the checkpoint does not move.

@@ -88,8 +88,65 @@ macro_rules! conformance {
             an_append_through_one_handle_wakes_a_reader_of_another
         );
     };
-    (checkpoints: $fresh:path) => {};
-    (read_models: $fresh:path) => {};
+    (checkpoints: $fresh:path) => {
+        $crate::__prove!($fresh, checkpoints:
+            a_checkpoint_is_made_by_the_first_lease
+            a_save_moves_the_checkpoint_and_counts_events
+            a_save_from_elsewhere_is_refused_and_names_both_places
+            a_save_backwards_is_refused
+            checkpoints_of_different_keys_are_independent
+            checkpoints_are_listed_in_the_order_of_their_bytes
+            a_reset_returns_to_nothing_processed
+            a_deleted_checkpoint_is_gone_and_its_lease_lost
+            an_error_is_kept_until_the_checkpoint_moves
+            a_requested_rebuild_reaches_whoever_runs_the_projection
+        );
+        $crate::__prove!($fresh, leases:
+            one_of_many_owners_gets_the_lease
+            a_released_lease_is_taken_at_once_and_moves_nothing
+            an_owner_who_acquires_again_gets_a_new_epoch
+            a_lease_that_was_taken_over_moves_nothing
+            an_expired_lease_that_nobody_took_still_moves_the_checkpoint
+            a_renewed_lease_is_not_taken_over
+            an_epoch_is_never_given_twice
+            a_lease_on_a_deleted_row_does_not_hold_on_the_next
+            a_lease_of_no_time_is_refused
+            competing_workers_move_a_checkpoint_once_for_every_save
+        );
+        $crate::__prove!($fresh, leases of the fixture:
+            checkpoints_and_leases_outlive_their_handle
+        );
+        $crate::__prove!($fresh, dead_letters:
+            dead_letters_are_recorded_with_the_advance
+            a_refused_save_records_no_dead_letter
+            dead_letters_are_listed_by_offset_and_in_pages
+            dead_letters_of_different_keys_are_independent
+            a_dead_letter_that_is_recorded_again_replaces_the_first
+        );
+    };
+    (read_models: $fresh:path) => {
+        $crate::__prove!($fresh, read_models:
+            a_commit_writes_documents_and_checkpoint_together
+            a_dropped_transaction_leaves_nothing
+            a_lost_lease_commits_nothing
+            a_checkpoint_that_is_elsewhere_commits_nothing
+            of_two_concurrent_commits_from_one_place_one_wins
+            a_take_over_sees_a_commit_or_prevents_it
+            clearing_empties_only_the_own_read_model
+            a_reset_with_a_clear_starts_over
+            only_what_may_pass_by_itself_is_transient
+            a_successor_continues_the_read_model
+        );
+        $crate::__prove!($fresh, documents:
+            documents_are_overwritten_and_removed
+            documents_keep_their_value
+            documents_that_are_missing_are_left_out
+            a_scan_is_ordered_by_bytes_and_read_in_pages
+            a_prefix_is_taken_literally
+            a_batch_of_five_thousand_documents_commits
+            a_key_that_breaks_the_rules_is_refused
+        );
+    };
 }
 
 /// One test for each law of a group; most laws need one store, some the whole fixture.

@@ -4,11 +4,17 @@
 //! when the law is broken. [`conformance!`](crate::conformance) makes tests of them.
 
 pub mod append;
+pub mod checkpoints;
 pub mod concurrent;
+pub mod dead_letters;
+pub mod documents;
 pub mod fidelity;
 pub mod idempotence;
 pub mod import;
+pub mod leases;
 pub mod read;
+pub mod read_models;
 pub mod reopen;
+mod rows;
 mod support;
 pub mod wake;
