@@ -1,0 +1,105 @@
+//! What the engine asks of a projection, whichever way it is written.
+
+use std::error::Error;
+
+use async_trait::async_trait;
+use highwater_core::{
+    Advance, BoxError, Decode, Lease, Recorded, RecordedEvent, StoreError, Upcasters,
+};
+
+/// One registered projection with its types erased; made anew for each run from a checkpoint.
+///
+/// Whatever it keeps in memory is therefore never older than the checkpoint that was read last.
+#[async_trait]
+pub(crate) trait Applier: Send + Sync {
+    /// Applies one or more events; those that commit with their checkpoint make `advance`.
+    async fn apply(
+        &mut self,
+        lease: &Lease,
+        events: &[RecordedEvent],
+        advance: Advance,
+    ) -> Result<Applied, Fault>;
+
+    /// Empties the read model and resets the checkpoint.
+    async fn reset(&mut self, lease: &Lease) -> Result<(), StoreError>;
+}
+
+/// What has become of the checkpoint when events have been applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// It has moved together with the read model.
+    Saved,
+    /// It is yet to be moved.
+    Unsaved,
+}
+
+/// Why events were not applied.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The store is to blame, or somebody else has the lease: no event is.
+    Store(StoreError),
+    /// An event is to blame.
+    Event {
+        /// Which one, where known.
+        at: Option<usize>,
+        /// What is wrong with it.
+        error: BoxError,
+    },
+}
+
+impl Fault {
+    /// The event at index `at` is to blame.
+    pub(crate) fn at(at: usize) -> impl FnOnce(BoxError) -> Self {
+        move |error| Self::Event { at: Some(at), error }
+    }
+
+    /// What a store says of writing or committing a batch: what cannot pass by itself lies with
+    /// the content, such as a key that is too long.
+    pub(crate) fn of_write(error: StoreError) -> Self {
+        if is_nobodys_fault(&error) {
+            Self::Store(error)
+        } else {
+            Self::Event { at: None, error: error.into() }
+        }
+    }
+
+    /// What user code returned; `is_transient` knows the errors of the store's driver.
+    pub(crate) fn of_user(
+        error: BoxError,
+        is_transient: impl Fn(&(dyn Error + 'static)) -> bool,
+    ) -> Self {
+        let error = match error.downcast::<StoreError>() {
+            Ok(error) => return Self::of_write(*error),
+            Err(error) => error,
+        };
+        let mut cause = Some(&*error as &(dyn Error + 'static));
+        while let Some(error_or_cause) = cause {
+            if is_transient(error_or_cause) {
+                return Self::Store(StoreError::Unavailable(error));
+            }
+            cause = error_or_cause.source();
+        }
+        Self::Event { at: None, error }
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+fn is_nobodys_fault(error: &StoreError) -> bool {
+    error.is_transient()
+        || matches!(error, StoreError::LeaseLost { .. } | StoreError::CheckpointMoved { .. })
+}
+
+/// The event in today's form, as the projection's own type.
+pub(crate) fn decode<E: Decode>(
+    upcasters: &Upcasters,
+    event: &RecordedEvent,
+) -> Result<Recorded<E>, BoxError> {
+    let event = event.clone();
+    let event = if upcasters.is_empty() { event } else { upcasters.upcast(event)? };
+    Ok(event.decode()?)
+}

@@ -1,0 +1,71 @@
+//! Why a projection was not registered, or did not run.
+
+use highwater_core::{
+    BoxError, EventType, NotAnEventEnum, Offset, ProjectionName, StoreError, StreamName,
+};
+
+use crate::InvalidOption;
+
+/// Why a projection was not registered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// Another projection has the name; it is taken whatever either of them follows.
+    #[error("projection {0:?} is already registered")]
+    Duplicate(ProjectionName),
+    /// The projection's event type is not an enum that serde tags with `type` and `data`.
+    #[error(transparent)]
+    NotAnEventEnum(#[from] NotAnEventEnum),
+    /// An option cannot be meant.
+    #[error(transparent)]
+    Option(#[from] InvalidOption),
+}
+
+/// Why a projection did not run, or did not run to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// No projection of this name is registered.
+    #[error("projection {0:?} is not registered")]
+    Unknown(ProjectionName),
+    /// `run` has been called before and has not returned.
+    #[error("these projections are already running")]
+    AlreadyRunning,
+    /// The projection does not allow a rebuild.
+    #[error("projection {0:?} cannot be rebuilt")]
+    CannotRebuild(ProjectionName),
+    /// An event failed for good, or the store failed too often; the checkpoint says where.
+    #[error("projection {projection:?} gave up")]
+    GaveUp {
+        /// The projection.
+        projection: ProjectionName,
+        /// The last error.
+        #[source]
+        reason: BoxError,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An event that has failed for good.
+#[derive(Debug, thiserror::Error)]
+#[error("event {offset} of stream {stream:?} ({event_type:?}) failed {attempts} times")]
+pub(crate) struct EventFailed {
+    pub(crate) stream: StreamName,
+    pub(crate) offset: Offset,
+    pub(crate) event_type: EventType,
+    pub(crate) attempts: u32,
+    pub(crate) source: BoxError,
+}
+
+/// The error and its causes in one line.
+pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

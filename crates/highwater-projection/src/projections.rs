@@ -1,0 +1,272 @@
+//! The projections of a process: registered, run, watched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use highwater_core::{
+    CheckpointKey, CheckpointStore, Decode, EventStore, Handler, Health, HealthThresholds, Offset,
+    Projection, ProjectionDefinition, ProjectionKind, ProjectionName, ProjectionStore, StoreError,
+    Upcasters, View,
+};
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::applier::Applier;
+use crate::handler::HandlerApplier;
+use crate::registered::Registered;
+use crate::supervisor::supervise;
+use crate::transactional::TransactionalApplier;
+use crate::view::ViewApplier;
+use crate::worker::{Ended, Worker};
+use crate::{Mode, ProjectionOptions, ProjectionState, ProjectionStatus, RegisterError, RunError};
+
+/// The projections of a process, and the engine that runs them.
+///
+/// Register them, then [`run`](Self::run) them. Any number of processes may run the same ones:
+/// each projection has one leader at a time, and the others stand by. Clones share everything.
+pub struct Projections<S>(Arc<Shared<S>>);
+
+struct Shared<S> {
+    events: Arc<dyn EventStore>,
+    store: S,
+    registered: watch::Sender<BTreeMap<ProjectionName, Arc<Registered<S>>>>,
+    running: Mutex<()>,
+}
+
+/// How far a projection has been brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CaughtUp {
+    /// The checkpoint; `None` when there was nothing to process.
+    pub checkpoint: Option<Offset>,
+    /// Events processed by this call; others may have been by another process.
+    pub events: u64,
+}
+
+impl<S: CheckpointStore + Clone> Projections<S> {
+    /// Projections that follow events and keep read models in one store.
+    pub fn new(store: S) -> Self
+    where
+        S: EventStore,
+    {
+        Self::with_events(Arc::new(store.clone()), store)
+    }
+
+    /// Projections that follow the events of one store and keep read models in another.
+    pub fn with_events(events: Arc<dyn EventStore>, store: S) -> Self {
+        let (registered, running) = (watch::Sender::default(), Mutex::new(()));
+        Self(Arc::new(Shared { events, store, registered, running }))
+    }
+
+    /// Registers a side-effect handler.
+    pub fn register_handler<H: Handler>(
+        &self,
+        handler: H,
+        options: ProjectionOptions,
+    ) -> Result<(), RegisterError> {
+        let definition = ProjectionDefinition {
+            key: CheckpointKey::new(handler.name(), handler.source()),
+            kind: ProjectionKind::Handler,
+            event_types: H::Event::event_types()?,
+            can_rebuild: handler.can_rebuild(),
+            auto_start: options.auto_start,
+        };
+        let (upcasters, handler) = (handler.upcasters(), Arc::new(handler));
+        self.add(definition, options, &upcasters, move |store| {
+            Box::new(HandlerApplier::new(store.clone(), Arc::clone(&handler)))
+        })
+    }
+
+    /// What is registered, by name.
+    #[must_use]
+    pub fn definitions(&self) -> Vec<ProjectionDefinition> {
+        self.all().iter().map(|projection| projection.definition.clone()).collect()
+    }
+
+    /// Runs every projection that starts by itself or is [started](Self::start), until `stop`.
+    ///
+    /// When stopped, each projection finishes its batch, stores its checkpoint and gives back
+    /// its lease before this returns. One that gives up stops no other. Dropping the future
+    /// loses and repeats nothing that was committed; leases are then left to expire.
+    pub async fn run(&self, stop: CancellationToken) -> Result<(), RunError> {
+        let Ok(_running) = self.0.running.try_lock() else { return Err(RunError::AlreadyRunning) };
+        let mut registered = self.0.registered.subscribe();
+        let (mut supervised, mut known) = (JoinSet::new(), BTreeSet::new());
+        while !stop.is_cancelled() {
+            for (name, projection) in &*registered.borrow_and_update() {
+                if known.insert(name.clone()) {
+                    let (events, store) = (Arc::clone(&self.0.events), self.0.store.clone());
+                    let projection = Arc::clone(projection);
+                    supervised.spawn(supervise(events, store, projection, stop.clone()));
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                _ = registered.changed() => {}
+            }
+        }
+        while let Some(ended) = supervised.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a projection ended badly");
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a projection while [`run`](Self::run) does, one that gave up included.
+    pub fn start(&self, name: &ProjectionName) -> Result<(), RunError> {
+        self.registered(name)?.wanted.send_replace(true);
+        Ok(())
+    }
+
+    /// Stops a projection in this process after its batch; another process may take over.
+    pub fn stop(&self, name: &ProjectionName) -> Result<(), RunError> {
+        self.registered(name)?.wanted.send_replace(false);
+        Ok(())
+    }
+
+    /// Processes everything there is, then returns; waits while another process does it.
+    pub async fn catch_up(&self, name: &ProjectionName) -> Result<CaughtUp, RunError> {
+        let projection = self.registered(name)?;
+        let worker = Worker::new(
+            Arc::clone(&self.0.events),
+            self.0.store.clone(),
+            Arc::clone(&projection),
+            Mode::CatchUpThenStop,
+            CancellationToken::new(),
+        );
+        let ended = worker.run().await;
+        let state = if ended.is_ok() { ProjectionState::Stopped } else { ProjectionState::Failed };
+        projection.set_state(state);
+        match ended {
+            Ok(Ended::CaughtUp(checkpoint)) => {
+                Ok(CaughtUp { checkpoint, events: worker.processed() })
+            }
+            Ok(Ended::Stopped) => Ok(CaughtUp { checkpoint: None, events: worker.processed() }),
+            Err(reason) => Err(RunError::GaveUp { projection: name.clone(), reason }),
+        }
+    }
+
+    /// Asks whoever runs the projection, in whatever process, to rebuild it.
+    ///
+    /// The read model is emptied together with its checkpoint, then everything is applied again.
+    /// Refused when the projection cannot be rebuilt.
+    pub async fn rebuild(&self, name: &ProjectionName) -> Result<(), RunError> {
+        let projection = self.registered(name)?;
+        if !projection.definition.can_rebuild {
+            return Err(RunError::CannotRebuild(name.clone()));
+        }
+        Ok(self.0.store.request_rebuild(projection.key()).await?)
+    }
+
+    /// What a projection does in this process, now and whenever it changes.
+    pub fn watch(
+        &self,
+        name: &ProjectionName,
+    ) -> Result<watch::Receiver<ProjectionState>, RunError> {
+        Ok(self.registered(name)?.state())
+    }
+
+    /// How each projection does, by name.
+    pub async fn status(&self) -> Result<Vec<ProjectionStatus>, StoreError> {
+        let mut all = Vec::new();
+        for projection in self.all() {
+            all.push(ProjectionStatus::of(&projection, &*self.0.events, &self.0.store).await?);
+        }
+        Ok(all)
+    }
+
+    /// How well the worst projection does; what nobody runs is never healthy.
+    ///
+    /// Projections that are run only now and then count while they run and once they have failed.
+    pub async fn health(&self, thresholds: &HealthThresholds) -> Result<Health, StoreError> {
+        let mut worst = Health::Healthy;
+        for projection in self.all() {
+            let status = ProjectionStatus::of(&projection, &*self.0.events, &self.0.store).await?;
+            worst = worst.max(status.judge(thresholds, projection.is_permanent()));
+        }
+        Ok(worst)
+    }
+
+    fn add(
+        &self,
+        definition: ProjectionDefinition,
+        options: ProjectionOptions,
+        upcasters: &Upcasters,
+        make: impl Fn(&S) -> Box<dyn Applier> + Send + Sync + 'static,
+    ) -> Result<(), RegisterError> {
+        options.check()?;
+        let name = definition.key.projection.clone();
+        let types = definition.event_types.as_deref().map(|types| upcasters.sources(types));
+        let projection = Registered::new(definition, options, types, Box::new(make));
+        let is_new = self.0.registered.send_if_modified(|registered| {
+            let is_new = !registered.contains_key(&name);
+            if is_new {
+                registered.insert(name.clone(), Arc::new(projection));
+            }
+            is_new
+        });
+        if is_new { Ok(()) } else { Err(RegisterError::Duplicate(name)) }
+    }
+
+    fn registered(&self, name: &ProjectionName) -> Result<Arc<Registered<S>>, RunError> {
+        let registered = self.0.registered.borrow();
+        registered.get(name).cloned().ok_or_else(|| RunError::Unknown(name.clone()))
+    }
+
+    fn all(&self) -> Vec<Arc<Registered<S>>> {
+        self.0.registered.borrow().values().cloned().collect()
+    }
+}
+
+impl<S: ProjectionStore> Projections<S> {
+    /// Registers a view.
+    pub fn register_view<V: View>(
+        &self,
+        view: V,
+        options: ProjectionOptions,
+    ) -> Result<(), RegisterError> {
+        let definition = ProjectionDefinition {
+            key: CheckpointKey::new(view.name(), view.source()),
+            kind: ProjectionKind::View,
+            event_types: V::Event::event_types()?,
+            can_rebuild: true,
+            auto_start: options.auto_start,
+        };
+        let (upcasters, view) = (view.upcasters(), Arc::new(view));
+        self.add(definition, options, &upcasters, move |store| {
+            Box::new(ViewApplier::new(store.clone(), Arc::clone(&view)))
+        })
+    }
+
+    /// Registers a projection that works in the store's own transactions.
+    pub fn register<P: Projection<S>>(
+        &self,
+        projection: P,
+        options: ProjectionOptions,
+    ) -> Result<(), RegisterError> {
+        let definition = ProjectionDefinition {
+            key: CheckpointKey::new(projection.name(), projection.source()),
+            kind: ProjectionKind::Transactional,
+            event_types: P::Event::event_types()?,
+            can_rebuild: projection.can_rebuild(),
+            auto_start: options.auto_start,
+        };
+        let (upcasters, projection) = (projection.upcasters(), Arc::new(projection));
+        self.add(definition, options, &upcasters, move |store| {
+            Box::new(TransactionalApplier::new(store.clone(), Arc::clone(&projection)))
+        })
+    }
+}
+
+impl<S> Clone for Projections<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S> std::fmt::Debug for Projections<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.registered.borrow().keys()).finish()
+    }
+}
