@@ -1,0 +1,259 @@
+//! Hub messages as MessagePack arrays.
+
+use bytes::Bytes;
+use highwater_core::RecordedEvent;
+use rmpv::Value;
+
+use super::message::ID_BYTES_MAX;
+use super::{
+    Argument, ClientMessage, EncodedEvent, EventNotEncoded, Invocation, Malformed, ServerMessage,
+    event, varint,
+};
+
+/// How deeply a client may nest its values, an array counting about three levels.
+const DEPTH_MAX: u16 = 128;
+
+const SYNTAX: Malformed = Malformed::Syntax("MessagePack");
+
+pub(super) fn decode(record: &[u8]) -> Result<ClientMessage, Malformed> {
+    let mut rest = record;
+    let value = rmpv::decode::read_value_with_max_depth(&mut rest, usize::from(DEPTH_MAX))
+        .map_err(|_| SYNTAX)?;
+    let Value::Array(fields) = value else { return Err(SYNTAX) };
+    if !rest.is_empty() {
+        return Err(SYNTAX);
+    }
+    let mut fields = fields.into_iter();
+    let kind = fields.next().and_then(|kind| kind.as_u64()).ok_or(Malformed::Field("type"))?;
+    // Every message with an id has its headers first; they say nothing that the hub needs.
+    match kind {
+        1 => call(fields.skip(1), false),
+        4 => call(fields.skip(1), true),
+        5 => {
+            let id = fields.nth(1).and_then(text).ok_or(Malformed::Field("invocation id"))?;
+            Ok(ClientMessage::Cancel { id })
+        }
+        6 => Ok(ClientMessage::Ping),
+        7 => Ok(ClientMessage::Close),
+        _ => Ok(ClientMessage::Other),
+    }
+}
+
+/// Reads the fields of a call from its id on; the list of uploads may be missing.
+fn call(
+    mut fields: impl Iterator<Item = Value>,
+    wants_stream: bool,
+) -> Result<ClientMessage, Malformed> {
+    let id = match fields.next() {
+        Some(Value::Nil) if !wants_stream => None,
+        Some(Value::String(id)) => id
+            .into_str()
+            .filter(|id| id.len() <= ID_BYTES_MAX)
+            .map(Some)
+            .ok_or(Malformed::Field("invocation id"))?,
+        _ => return Err(Malformed::Field("invocation id")),
+    };
+    let target = fields.next().and_then(text).ok_or(Malformed::Field("target"))?;
+    let Some(Value::Array(arguments)) = fields.next() else {
+        return Err(Malformed::Field("arguments"));
+    };
+    let uploads = fields.next();
+    Ok(ClientMessage::Invocation(Invocation {
+        id,
+        target,
+        arguments: arguments.into_iter().map(Argument::from).collect(),
+        wants_stream,
+        has_uploads: uploads.and_then(|ids| ids.as_array().map(|ids| !ids.is_empty()))
+            == Some(true),
+    }))
+}
+
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => text.into_str(),
+        _ => None,
+    }
+}
+
+/// The kinds of a completion.
+const FAILED: u8 = 1;
+const VOID: u8 = 2;
+
+pub(super) fn encode(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
+    let fields = match *message {
+        ServerMessage::Call { target, argument } => invocation(target, vec![argument.into()]),
+        ServerMessage::Completion { id, error: None } => {
+            vec![3.into(), no_headers(), id.into(), VOID.into()]
+        }
+        ServerMessage::Completion { id, error: Some(error) } => {
+            vec![3.into(), no_headers(), id.into(), FAILED.into(), error.into()]
+        }
+        ServerMessage::Ping => vec![6.into()],
+        ServerMessage::Close { error, allow_reconnect } => {
+            let error = error.map_or(Value::Nil, Value::from);
+            let mut fields = vec![7.into(), error];
+            fields.extend(allow_reconnect.then_some(Value::from(true)));
+            fields
+        }
+    };
+    frame(&bytes_of(&Value::Array(fields)), out);
+}
+
+/// An invocation without an id; signalrcore insists on the sixth element.
+fn invocation(target: &str, arguments: Vec<Value>) -> Vec<Value> {
+    let uploads = Value::Array(Vec::new());
+    vec![1.into(), no_headers(), Value::Nil, target.into(), Value::Array(arguments), uploads]
+}
+
+fn no_headers() -> Value {
+    Value::Map(Vec::new())
+}
+
+pub(super) fn encode_event(
+    name: &str,
+    event: &RecordedEvent,
+) -> Result<EncodedEvent, EventNotEncoded> {
+    let mut json = Vec::new();
+    event::write_json(event, &mut json)?;
+    let fields: Value =
+        serde_json::from_slice(&json).map_err(|source| event::not_encoded(event, source))?;
+    let length = bytes_of(&fields).len();
+    let body = bytes_of(&Value::Array(invocation("EventReceived", vec![name.into(), fields])));
+    let mut out = Vec::with_capacity(body.len() + 5);
+    frame(&body, &mut out);
+    let record = Bytes::from(out);
+    // Behind the event stands nothing but the empty list of uploads, one byte.
+    let end = record.len() - 1;
+    Ok(EncodedEvent { event: record.slice(end - length..end), record })
+}
+
+pub(super) fn encode_item(id: &str, item: &Bytes, out: &mut Vec<u8>) {
+    let head = [2.into(), no_headers(), id.into()].map(|field| bytes_of(&field));
+    let length = 1 + head.iter().map(Vec::len).sum::<usize>() + item.len();
+    varint::write(length, out);
+    out.push(0x94);
+    out.extend(head.iter().flatten());
+    out.extend_from_slice(item);
+}
+
+fn bytes_of(value: &Value) -> Vec<u8> {
+    let mut out = Vec::new();
+    rmpv::encode::write_value(&mut out, value).expect("a Vec takes all that is written to it");
+    out
+}
+
+fn frame(body: &[u8], out: &mut Vec<u8>) {
+    varint::write(body.len(), out);
+    out.extend_from_slice(body);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        hex.split(' ').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+    }
+
+    fn encoded(message: ServerMessage<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        encode(&message, &mut out);
+        out
+    }
+
+    /// Decodes a framed message whose length takes one byte.
+    fn decoded(hex: &str) -> Result<ClientMessage, Malformed> {
+        let bytes = bytes(hex);
+        assert_eq!(usize::from(bytes[0]), bytes.len() - 1);
+        decode(&bytes[1..])
+    }
+
+    #[test]
+    fn messages_are_the_bytes_of_the_specification() {
+        let completion = |error| encoded(ServerMessage::Completion { id: "7", error });
+        let close =
+            |allow_reconnect| encoded(ServerMessage::Close { error: None, allow_reconnect });
+        let call = ServerMessage::Call { target: "SubscriptionConfirmed", argument: "orders" };
+        let confirmed = "23 96 01 80 c0 b5 53 75 62 73 63 72 69 70 74 69 6f 6e 43 6f 6e 66 69 72 \
+                         6d 65 64 91 a6 6f 72 64 65 72 73 90";
+        let failed = "15 95 03 80 a1 37 01 ae 6e 6f 20 73 75 63 68 20 73 74 72 65 61 6d";
+        assert_eq!(encoded(call), bytes(confirmed));
+        assert_eq!(completion(None), bytes("06 94 03 80 a1 37 02"));
+        assert_eq!(completion(Some("no such stream")), bytes(failed));
+        assert_eq!(encoded(ServerMessage::Ping), bytes("02 91 06"));
+        assert_eq!(close(false), bytes("03 92 07 c0"));
+        assert_eq!(close(true), bytes("04 93 07 c0 c3"));
+        let mut item = Vec::new();
+        encode_item("9", &bytes("81 a6 6f 66 66 73 65 74 00").into(), &mut item);
+        assert_eq!(item, bytes("0e 94 02 80 a1 39 81 a6 6f 66 66 73 65 74 00"));
+    }
+
+    #[test]
+    fn an_event_is_part_of_its_record() {
+        let EncodedEvent { record, event } =
+            encode_event("orders", &event::sample("{\"n\":[1,-2,1.5,null,true,\"x\"]}")).unwrap();
+        let Length { body, prefix } = length(&record);
+        assert_eq!(record.len(), prefix + body);
+        let message = rmpv::decode::read_value(&mut &record[prefix..]).unwrap();
+        assert_eq!(message[3].as_str(), Some("EventReceived"));
+        assert_eq!(message[4][0].as_str(), Some("orders"));
+        assert_eq!(message.as_array().map(Vec::len), Some(6));
+        let alone = rmpv::decode::read_value(&mut &event[..]).unwrap();
+        assert_eq!(alone, message[4][1]);
+        assert_eq!(alone["offset"].as_u64(), Some(42));
+        assert_eq!(alone["data"]["n"][1].as_i64(), Some(-2));
+    }
+
+    struct Length {
+        body: usize,
+        prefix: usize,
+    }
+
+    fn length(record: &[u8]) -> Length {
+        match varint::read(record) {
+            varint::Length::Known { body, prefix } => Length { body, prefix },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_call_is_read_with_and_without_a_list_of_uploads() {
+        let subscribe = |id: &str, from| {
+            ClientMessage::Invocation(Invocation {
+                id: Some(id.to_owned()),
+                target: "SubscribeToStream".to_owned(),
+                arguments: vec![Argument::Text("orders".to_owned()), Argument::Number(from)],
+                wants_stream: false,
+                has_uploads: false,
+            })
+        };
+        let six = "21 96 01 80 a1 37 b1 53 75 62 73 63 72 69 62 65 54 6f 53 74 72 65 61 6d 92 a6 6f \
+                   72 64 65 72 73 2a 90";
+        let five = "20 95 01 80 a1 30 b1 53 75 62 73 63 72 69 62 65 54 6f 53 74 72 65 61 6d 92 a6 \
+                    6f 72 64 65 72 73 05";
+        assert_eq!(decoded(six), Ok(subscribe("7", 42)));
+        assert_eq!(decoded(five), Ok(subscribe("0", 5)));
+        let without_id = "23 96 01 80 c0 b5 55 6e 73 75 62 73 63 72 69 62 65 46 72 6f 6d 53 74 72 \
+                          65 61 6d 91 a6 6f 72 64 65 72 73 90";
+        let Ok(ClientMessage::Invocation(call)) = decoded(without_id) else { panic!("a call") };
+        assert_eq!((call.id, call.target.as_str()), (None, "UnsubscribeFromStream"));
+        let cancel = ClientMessage::Cancel { id: "9".to_owned() };
+        assert_eq!(decoded("05 93 05 80 a1 39"), Ok(cancel));
+        assert_eq!(decoded("02 91 06"), Ok(ClientMessage::Ping));
+        assert_eq!(decoded("03 92 07 c0"), Ok(ClientMessage::Close));
+        assert_eq!(decoded("03 92 08 0f"), Ok(ClientMessage::Other));
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        let deep = [0x91; 4096];
+        let wide = [0xdd, 0xff, 0xff, 0xff, 0xff, 0xc0];
+        let long = [0xdb, 0xff, 0xff, 0xff, 0xff, 0x61];
+        for record in [&[][..], &[0x06], &[0x90], &[0x91, 0xa1, 0x31], &[0x91, 6, 6], &[0xc1]] {
+            assert!(decode(record).is_err(), "{record:x?}");
+        }
+        for record in [&deep[..], &wide, &long, &[0x92, 1, 0x80], &[0x94, 4, 0x80, 0xc0, 0xa0]] {
+            assert!(decode(record).is_err(), "{:x?}", &record[..3]);
+        }
+    }
+}
