@@ -1,0 +1,160 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use highwater::HealthThresholds;
+use lexopt::prelude::{Long, Short, Value, ValueExt};
+
+/// What `--help` prints.
+pub(crate) const USAGE: &str = "\
+Usage: sample-app [OPTIONS]              serve the HTTP API
+       sample-app [OPTIONS] import FILE  import CloudEvents, one JSON object a line
+
+FILE may be compressed with gzip; - is standard input.
+
+Options:
+  --database-url URL  sqlite:FILE or postgres://USER:PASSWORD@HOST/NAME
+                      [default: $DATABASE_URL, else sqlite:highwater.db]
+  --host ADDRESS      listen on this address; 0.0.0.0 for all [default: 127.0.0.1]
+  --port PORT         listen on this port; 0 for any that is free [default: 6001]
+  --degraded-lag N    a projection this many events behind is degraded [default: 1000]
+  --unhealthy-lag N   a projection this many events behind is unhealthy [default: 100000]
+  -h, --help          print this text
+  -V, --version       print the version
+
+RUST_LOG sets what is logged to standard error [default: info].";
+
+const DEFAULT_DATABASE: &str = "sqlite:highwater.db";
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Args {
+    Help,
+    Version,
+    Run { database_url: String, task: Task },
+}
+
+/// What to do with the database.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Task {
+    Serve(ServeOptions),
+    /// Import from a file, or from standard input when there is none.
+    Import(Option<PathBuf>),
+}
+
+/// Where to listen, and what counts as healthy.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ServeOptions {
+    pub(crate) host: IpAddr,
+    pub(crate) port: u16,
+    pub(crate) thresholds: HealthThresholds,
+}
+
+impl Args {
+    /// Reads the arguments, of which the first is the program's own name.
+    pub(crate) fn parse(
+        args: impl IntoIterator<Item = OsString>,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, lexopt::Error> {
+        let mut parser = lexopt::Parser::from_iter(args);
+        let mut database_url = env("DATABASE_URL").filter(|url| !url.is_empty());
+        let mut options = ServeOptions {
+            host: Ipv4Addr::LOCALHOST.into(),
+            port: 6001,
+            thresholds: HealthThresholds::default(),
+        };
+        let mut words = Vec::new();
+        while let Some(arg) = parser.next()? {
+            match arg {
+                Short('h') | Long("help") => return Ok(Self::Help),
+                Short('V') | Long("version") => return Ok(Self::Version),
+                Long("database-url") => database_url = Some(parser.value()?.string()?),
+                Long("host") => options.host = number(&mut parser)?,
+                Long("port") => options.port = number(&mut parser)?,
+                Long("degraded-lag") => {
+                    options.thresholds.degraded_events = number(&mut parser)?;
+                }
+                Long("unhealthy-lag") => {
+                    options.thresholds.unhealthy_events = number(&mut parser)?;
+                }
+                Value(word) => words.push(word),
+                other => return Err(other.unexpected()),
+            }
+        }
+        let database_url = database_url.unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
+        Ok(Self::Run { database_url, task: task(&words, options)? })
+    }
+}
+
+fn number<T>(parser: &mut lexopt::Parser) -> Result<T, lexopt::Error>
+where
+    T: FromStr,
+    T::Err: Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
+{
+    parser.value()?.parse()
+}
+
+fn task(words: &[OsString], options: ServeOptions) -> Result<Task, lexopt::Error> {
+    match words {
+        [] => Ok(Task::Serve(options)),
+        [import, file] if import == "import" => {
+            Ok(Task::Import((file != "-").then(|| PathBuf::from(file))))
+        }
+        [import] if import == "import" => Err("import needs a FILE".into()),
+        [import, _, extra, ..] if import == "import" => {
+            Err(lexopt::Error::UnexpectedArgument(extra.clone()))
+        }
+        [word, ..] => Err(lexopt::Error::UnexpectedArgument(word.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Args, lexopt::Error> {
+        let args = std::iter::once(&"sample-app").chain(args).map(OsString::from);
+        Args::parse(args, |name| (name == "DATABASE_URL").then(String::new))
+    }
+
+    #[test]
+    fn without_arguments_it_serves_an_sqlite_file_on_port_6001() {
+        let Args::Run { database_url, task: Task::Serve(options) } = parse(&[]).unwrap() else {
+            panic!("it does not serve");
+        };
+        assert_eq!(database_url, "sqlite:highwater.db");
+        assert_eq!((options.host, options.port), (Ipv4Addr::LOCALHOST.into(), 6001));
+    }
+
+    #[test]
+    fn options_are_understood_before_and_behind_the_command() {
+        for args in [["import", "a.gz", "--database-url=x"], ["--database-url=x", "import", "a.gz"]]
+        {
+            let task = Task::Import(Some("a.gz".into()));
+            let run = Args::Run { database_url: "x".to_owned(), task };
+            assert_eq!(parse(&args).unwrap(), run);
+        }
+        assert!(matches!(
+            parse(&["import", "-"]).unwrap(),
+            Args::Run { task: Task::Import(None), .. }
+        ));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error() {
+        for args in [
+            &["export"][..],
+            &["import"],
+            &["import", "a", "b"],
+            &["--port", "x"],
+            &["--port"],
+            &["--host", "nowhere"],
+            &["--colour"],
+        ] {
+            assert!(parse(args).is_err(), "{args:?}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The database behind the URL, from connecting to closing; the only place that knows which.
+
+use std::time::Duration;
+
+use highwater::sqlite::{SqliteOptions, SqliteStore};
+use highwater::{BoxError, EventStore, ProjectionStore};
+
+use crate::args::Task;
+use crate::import::import;
+use crate::retry::patiently;
+use crate::serve::serve;
+
+/// How long to wait for a database that is not up yet.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Carries out `task` on the database, and closes it.
+pub(crate) async fn run(url: &str, task: Task) -> Result<(), BoxError> {
+    let shown = without_secrets(url);
+    tracing::info!("connecting to {shown}");
+    match url.split_once(':') {
+        Some(("sqlite", _)) => {
+            let connect = || SqliteStore::connect(url, SqliteOptions::default());
+            let store = patiently(PATIENCE, connect).await?;
+            let outcome = carry_out(store.clone(), task, &shown).await;
+            store.close().await;
+            outcome
+        }
+        _ => Err(format!("{shown}: not a sqlite: or postgres:// URL").into()),
+    }
+}
+
+async fn carry_out<S>(store: S, task: Task, database: &str) -> Result<(), BoxError>
+where
+    S: EventStore + ProjectionStore,
+{
+    match task {
+        Task::Serve(options) => serve(store, &options, database).await,
+        Task::Import(file) => import(store, file.as_deref()).await,
+    }
+}
+
+/// The URL without user, password and parameters, any of which can carry a secret.
+fn without_secrets(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.split('?').next().unwrap_or_default().to_owned();
+    };
+    // A secret may contain an unescaped '@', '?' or '/': what is behind the last '@' is safe,
+    // unless that is in a parameter.
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let place = host.split('?').next().unwrap_or_default();
+    format!("{scheme}://{place}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_of_a_url_is_shown() {
+        for (url, shown) in [
+            ("postgres://ada:s3cret@db:5432/app?sslmode=disable", "postgres://db:5432/app"),
+            ("postgres://ada:s3@c?r/et@db/app", "postgres://db/app"),
+            ("postgres://db/app?user=ada&password=s3cret", "postgres://db/app"),
+            ("sqlite:highwater.db?mode=rwc", "sqlite:highwater.db"),
+            ("sqlite:///var/app.db", "sqlite:///var/app.db"),
+        ] {
+            assert_eq!(without_secrets(url), shown);
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! A sample application on Highwater: users, an imported event log, live projections.

@@ -1,0 +1,69 @@
+//! A sample application on Highwater: users, an imported event log, live projections.
+
+mod args;
+mod case_progress;
+mod cases;
+mod chunks;
+mod cloud_event;
+mod database;
+mod import;
+mod progress;
+mod retry;
+mod serve;
+mod user_event;
+mod user_statistics;
+mod users;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use highwater::BoxError;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Args, USAGE};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = match Args::parse(std::env::args_os(), |name| std::env::var(name).ok()) {
+        Ok(args) => args,
+        Err(error) => {
+            eprintln!("sample-app: {error}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sample-app: {}", with_causes(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<(), BoxError> {
+    match args {
+        Args::Help => println!("{USAGE}"),
+        Args::Version => println!("sample-app {}", env!("CARGO_PKG_VERSION")),
+        Args::Run { database_url, task } => {
+            log_to_stderr();
+            database::run(&database_url, task).await?;
+        }
+    }
+    Ok(())
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let stderr = std::io::stderr;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(stderr().is_terminal())
+        .with_writer(stderr)
+        .init();
+}
+
+/// The error and what caused it, in one line.
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
