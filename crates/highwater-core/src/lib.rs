@@ -15,6 +15,7 @@
 //! | [`EventStore`] | events in streams | everyone |
 //! | [`CheckpointStore`] | checkpoints and the leases on them | side-effect handlers |
 //! | [`ProjectionStore`] | read models that commit with their checkpoints | projections |
+//! | [`SagaStore`] | sagas, the leases on them, and the signals they wait for | sagas |
 //!
 //! The promise that the rest rests on is in the contract of [`EventStore`]: whoever reads on
 //! from where they stopped misses nothing.
@@ -36,9 +37,18 @@ mod payload;
 mod place;
 mod projection;
 mod projection_store;
+mod saga;
+mod saga_query;
+mod saga_request;
+mod saga_signal;
+mod saga_state;
+mod saga_step;
+mod saga_store;
+mod saga_transition;
 mod source;
 mod status;
-
+mod tenant;
+mod tenant_scoped;
 mod text;
 mod typed;
 mod upcast;
@@ -58,14 +68,26 @@ pub use event_store_ext::EventStoreExt;
 pub use group_commit::GroupCommit;
 pub use handler::{Handler, IdempotencyKey};
 pub use metadata::{InvalidMetadata, Metadata};
-pub use name::{Category, EventType, InvalidName, NAME_BYTES_MAX, ProjectionName, StreamName};
+pub use name::{
+    Category, CorrelationId, EventType, InvalidName, NAME_BYTES_MAX, ProjectionName, SagaId,
+    SagaName, SignalKey, StreamName,
+};
 pub use payload::Payload;
 pub use place::{InvalidPlace, Offset, Position};
 pub use projection::Projection;
 pub use projection_store::{Document, ProjectionStore, ProjectionTx};
+pub use saga::{ClaimedSaga, CreatedSaga, NewSaga, SagaClaim, SagaLease, SagaProgress, SagaRecord};
+pub use saga_query::SagaQuery;
+pub use saga_request::{SagaRequest, UnknownSagaRequest};
+pub use saga_signal::Signal;
+pub use saga_state::{SagaState, UnknownSagaState};
+pub use saga_step::{StepOutcome, StepRecord};
+pub use saga_store::{Each, SagaStore};
+pub use saga_transition::{Due, SagaRecorded, SagaTransition, SagaVerdict};
 pub use source::Source;
 pub use status::{Health, HealthThresholds, Lag, percent_complete};
-
+pub use tenant::Tenant;
+pub use tenant_scoped::{TenantScoped, TenantTx};
 pub use typed::{Decode, DecodeError, EncodeError, Event, NotAnEventEnum};
 pub use upcast::Upcasters;
 pub use view::View;
