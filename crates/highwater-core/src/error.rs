@@ -1,7 +1,8 @@
 //! The one error of every store.
 
 use crate::{
-    EventId, Expected, InvalidName, InvalidPlace, Offset, ProjectionName, Source, StreamName,
+    EventId, Expected, InvalidName, InvalidPlace, Offset, ProjectionName, SagaId, SagaRequest,
+    SagaState, Source, StreamName,
 };
 
 /// Any error, boxed; what user code returns and what backends wrap.
@@ -55,6 +56,42 @@ pub enum StoreError {
         source_name: Source,
         /// The epoch of the lost lease.
         epoch: u64,
+    },
+
+    /// No saga has the id.
+    #[error("saga {id:?} is not known")]
+    SagaUnknown {
+        /// The id.
+        id: SagaId,
+    },
+
+    /// The id already stands for a saga of another kind, or with another input.
+    #[error("saga id {id:?} is already taken by another saga")]
+    SagaTaken {
+        /// The id.
+        id: SagaId,
+    },
+
+    /// The lease on the saga was taken over or given back: the caller must stop.
+    #[error("lease of saga {id:?}, epoch {epoch}, is lost")]
+    SagaLeaseLost {
+        /// The saga.
+        id: SagaId,
+        /// The epoch of the lost lease.
+        epoch: u64,
+    },
+
+    /// The saga is in a state in which it cannot be asked this.
+    #[error("{request} of saga {id:?} is not allowed in state {state}{}", or_empty(*pending))]
+    NotAllowed {
+        /// The saga.
+        id: SagaId,
+        /// What it was asked.
+        request: SagaRequest,
+        /// The state that it is in.
+        state: SagaState,
+        /// What it has been asked before and has yet to do.
+        pending: Option<SagaRequest>,
     },
 
     /// The request breaks a rule; repeating it cannot succeed.
@@ -114,6 +151,10 @@ impl From<InvalidPlace> for StoreError {
 
 fn or_none(offset: Option<Offset>) -> String {
     offset.map_or_else(|| "none".to_owned(), |offset| offset.to_string())
+}
+
+fn or_empty(pending: Option<SagaRequest>) -> String {
+    pending.map_or_else(String::new, |request| format!(", {request} pending"))
 }
 
 #[cfg(test)]

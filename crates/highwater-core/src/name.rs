@@ -166,6 +166,32 @@ names! {
 
     /// Names what happened, such as `UserAdded`.
     EventType, "event type", reserved: false;
+
+    /// Names a kind of saga, such as `book-trip`.
+    SagaName, "saga name", reserved: false;
+
+    /// Identifies one saga; starting under the same id again starts nothing new.
+    SagaId, "saga id", reserved: false;
+
+    /// Identifies the business process that a saga belongs to, such as an order.
+    CorrelationId, "correlation id", reserved: false;
+
+    /// Names what a waiting saga waits for, such as `order-42/paid`.
+    SignalKey, "signal key", reserved: false;
+}
+
+impl SagaId {
+    /// A fresh id: UUID version 7, so that ids made later sort later.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Text::from(uuid::Uuid::now_v7().to_string().as_str()))
+    }
+}
+
+impl From<SagaId> for CorrelationId {
+    fn from(id: SagaId) -> Self {
+        Self(id.0)
+    }
 }
 
 impl StreamName {

@@ -1,0 +1,16 @@
+//! What a waiting saga waits for.
+
+use crate::{EventId, Payload, SagaName, SignalKey};
+
+/// Something that happened outside, for one saga that waits for it or is going to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signal {
+    /// Its identity, such as that of the event behind it; delivering it again does nothing.
+    pub id: EventId,
+    /// The kind of saga that it is for.
+    pub saga: SagaName,
+    /// What that saga waits for.
+    pub key: SignalKey,
+    /// What it says.
+    pub data: Payload,
+}

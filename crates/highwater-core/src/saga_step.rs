@@ -1,0 +1,54 @@
+//! What has become of each step of a saga.
+
+use chrono::{DateTime, Utc};
+
+/// One step that a saga has come to; kept as JSON with the saga.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepRecord {
+    /// The step's name.
+    pub step: String,
+    /// What has become of it.
+    pub outcome: StepOutcome,
+    /// Whether an attempt ended without saying if it had an effect; it stays so.
+    pub is_in_doubt: bool,
+    /// How often it has been run; attempts that died with their worker are not counted.
+    pub attempts: u32,
+    /// How often it has been compensated, in vain or not.
+    pub compensation_attempts: u32,
+    /// When its first recorded attempt began, by the worker's clock.
+    pub started_at: DateTime<Utc>,
+    /// When its last recorded attempt ended, by the worker's clock.
+    pub finished_at: DateTime<Utc>,
+    /// The last error of the step or of its compensation.
+    pub error: Option<String>,
+}
+
+/// What has become of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub enum StepOutcome {
+    /// It has been tried and has yet to finish.
+    Pending,
+    /// It has finished.
+    Completed,
+    /// It was given up.
+    Failed,
+    /// It was compensated.
+    Compensated,
+    /// Its compensation was given up.
+    Stuck,
+    /// Its compensation was given up, and somebody said to go on without it.
+    Skipped,
+}
+
+impl StepRecord {
+    /// Whether the step had an effect, or may have had one, that still stands.
+    #[must_use]
+    pub fn is_to_be_compensated(&self) -> bool {
+        match self.outcome {
+            StepOutcome::Completed | StepOutcome::Stuck => true,
+            StepOutcome::Pending | StepOutcome::Failed => self.is_in_doubt,
+            StepOutcome::Compensated | StepOutcome::Skipped => false,
+        }
+    }
+}
