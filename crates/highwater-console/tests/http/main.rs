@@ -5,5 +5,6 @@
 mod health;
 mod problems;
 mod projections;
+mod spans;
 mod streams;
 mod support;
