@@ -19,6 +19,7 @@ create table events (
     ) virtual
 ) strict;
 
+-- Its last entry for a stream is the stream's head.
 create unique index events_stream on events (stream, "offset");
 create unique index events_id on events (event_id);
 
@@ -31,9 +32,3 @@ create trigger events_are_not_deleted before delete on events
 begin
     select raise(abort, 'events are never deleted');
 end;
-
--- The last offset of every stream.
-create table streams (
-    name text    primary key,
-    head integer not null check (head >= 0)
-) strict, without rowid;

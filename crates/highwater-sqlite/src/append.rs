@@ -1,6 +1,6 @@
 //! Looks up what appends need to know, and inserts what was decided.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use highwater_core::{
@@ -13,17 +13,15 @@ use crate::insert::Insert;
 use crate::plan::{Found, Plan};
 use crate::recorded::recorded;
 
+/// Columns of the second result of `find.sql`.
+const HEAD_COLUMNS: usize = 3;
+
 /// Events that an import looks up and inserts at a time.
 const IMPORT_CHUNK: usize = 1_000;
 
 static INSERT_EVENTS: LazyLock<Insert> = LazyLock::new(|| {
     let columns = "position, stream, \"offset\", event_id, event_type, data, metadata, recorded_at";
-    Insert::new(&format!("insert into events ({columns}) values"), "(?, ?, ?, ?, ?, ?, ?, ?)", "")
-});
-
-static PUT_HEADS: LazyLock<Insert> = LazyLock::new(|| {
-    let replace = "on conflict (name) do update set head = excluded.head";
-    Insert::new("insert into streams (name, head) values", "(?, ?)", replace)
+    Insert::new(&format!("events ({columns})"), "(?, ?, ?, ?, ?, ?, ?, ?)", "")
 });
 
 /// Appends a group in one transaction: each append succeeds or fails by itself, but for a failure
@@ -89,15 +87,16 @@ async fn find(
     ids: impl Iterator<Item = EventId>,
 ) -> Result<Found, StoreError> {
     let ids = json(ids.map(|id| id.as_uuid().simple().to_string()));
-    let known = sqlx::query(include_str!("../sql/find_events.sql")).bind(ids);
-    let known = known.fetch_all(&mut *conn).await.map_err(store_error)?;
-    let events = recorded(&known)?.into_iter().map(|event| (event.id, event)).collect();
+    let streams: HashSet<&str> = streams.map(StreamName::as_str).collect();
+    let rows =
+        sqlx::query(include_str!("../sql/find.sql")).bind(ids).bind(json(streams.into_iter()));
+    let rows = rows.fetch_all(conn).await.map_err(store_error)?;
+    // There are always heads, in rows of three columns, behind the events.
+    let (heads, events): (Vec<_>, _) = rows.into_iter().partition(|row| row.len() == HEAD_COLUMNS);
 
-    let streams: std::collections::HashSet<&str> = streams.map(StreamName::as_str).collect();
-    let heads = sqlx::query(include_str!("../sql/find_heads.sql")).bind(json(streams.into_iter()));
-    let rows = heads.fetch_all(&mut *conn).await.map_err(store_error)?;
-    let mut found = Found { events, heads: HashMap::with_capacity(rows.len()), last: None, now: 0 };
-    for row in rows {
+    let events = recorded(&events)?.into_iter().map(|event| (event.id, event)).collect();
+    let mut found = Found { events, ..Found::default() };
+    for row in heads {
         let head = row.try_get(1).map_err(store_error)?;
         match row.try_get::<Option<&str>, _>(0).map_err(store_error)? {
             None => {
@@ -115,7 +114,7 @@ async fn find(
 }
 
 async fn insert(conn: &mut SqliteConnection, plan: &Plan<'_>) -> Result<(), StoreError> {
-    let events = INSERT_EVENTS.run(conn, &plan.rows, |statement, row| {
+    let inserted = INSERT_EVENTS.run(conn, &plan.rows, |statement, row| {
         statement
             .bind(row.position.get().cast_signed())
             .bind(row.stream.to_string())
@@ -126,12 +125,7 @@ async fn insert(conn: &mut SqliteConnection, plan: &Plan<'_>) -> Result<(), Stor
             .bind(row.event.metadata.as_payload().map(|json| json.as_str().to_owned()))
             .bind(plan.now())
     });
-    events.await.map_err(store_error)?;
-    let heads: Vec<_> = plan.heads.iter().collect();
-    let put = PUT_HEADS.run(conn, &heads, |statement, (stream, head)| {
-        statement.bind(stream.to_string()).bind(head.get().cast_signed())
-    });
-    put.await.map_err(store_error)
+    inserted.await.map_err(store_error)
 }
 
 /// A JSON array of texts, as SQL takes a list.

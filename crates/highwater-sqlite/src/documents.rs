@@ -12,7 +12,7 @@ use crate::insert::Insert;
 
 static PUT: LazyLock<Insert> = LazyLock::new(|| {
     let replace = "on conflict (projection_name, key) do update set data = excluded.data";
-    Insert::new("insert into documents (projection_name, key, data) values", "(?, ?, ?)", replace)
+    Insert::new("documents (projection_name, key, data)", "(?, ?, ?)", replace)
 });
 
 /// Those under `keys`.

@@ -37,7 +37,7 @@ pub(crate) struct Plan<'a> {
     found: Found,
     pub(crate) rows: Vec<Row<'a>>,
     /// The new heads of the streams that have grown.
-    pub(crate) heads: HashMap<&'a StreamName, Offset>,
+    heads: HashMap<&'a StreamName, Offset>,
 }
 
 impl<'a> Plan<'a> {

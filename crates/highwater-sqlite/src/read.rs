@@ -77,10 +77,10 @@ pub(crate) async fn head(
 ) -> Result<Option<Offset>, StoreError> {
     let head = match source {
         Source::Stream(stream) => {
-            sqlx::query_scalar("select head from streams where name = ?1").bind(stream.to_string())
+            sqlx::query_scalar(include_str!("../sql/stream_head.sql")).bind(stream.to_string())
         }
         Source::Category(_) | Source::All => sqlx::query_scalar("select max(position) from events"),
     };
-    let head: Option<Option<i64>> = head.fetch_optional(conn).await.map_err(store_error)?;
-    Offset::from_sql(head.flatten().unwrap_or(-1)).map_err(damaged)
+    let head: Option<i64> = head.fetch_one(conn).await.map_err(store_error)?;
+    Offset::from_sql(head.unwrap_or(-1)).map_err(damaged)
 }

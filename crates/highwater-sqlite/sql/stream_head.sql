@@ -1,0 +1,2 @@
+-- ?1 stream
+select max("offset") from events where stream = ?1
