@@ -89,9 +89,12 @@ impl From<StoreError> for Problem {
             StoreError::IdTaken { id } => Self::new(StatusCode::CONFLICT, detail)
                 .of_type("urn:highwater:event-id-taken", "The event id is taken")
                 .with("eventId", id.to_string()),
-            StoreError::CheckpointMoved { .. } | StoreError::LeaseLost { .. } => {
-                Self::new(StatusCode::CONFLICT, detail)
-            }
+            StoreError::SagaUnknown { .. } => Self::new(StatusCode::NOT_FOUND, detail),
+            StoreError::CheckpointMoved { .. }
+            | StoreError::LeaseLost { .. }
+            | StoreError::SagaTaken { .. }
+            | StoreError::SagaLeaseLost { .. }
+            | StoreError::NotAllowed { .. } => Self::new(StatusCode::CONFLICT, detail),
             StoreError::Invalid(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             StoreError::TooLarge { actual, limit, .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
