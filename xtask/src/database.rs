@@ -31,5 +31,9 @@ pub(crate) fn bench(sh: &Shell, options: &[String]) -> Result {
     let target = program.ancestors().nth(2).ok_or("no target directory")?;
     let bench = target.join("release").join("bench");
     let date = cmd!(sh, "date +%F").quiet().read()?;
-    Ok(cmd!(sh, "{program} --durable {bench} --date {date} {options...}").run()?)
+    Ok(cmd!(
+        sh,
+        "{program} --durable {bench} --date {date} --output docs/benchmarks.md {options...}"
+    )
+    .run()?)
 }

@@ -41,8 +41,8 @@ fn missing_tests<'a>(text: &'a File, sources: &[File]) -> Vec<&'a str> {
             && name.chars().all(|letter| is_word(letter) || letter == '_')
     };
     let exists = |name: &&str| {
-        let function = format!("fn {name}(");
-        sources.iter().any(|source| source.text.contains(&function))
+        let [plain, generic] = ["(", "<"].map(|next| format!("fn {name}{next}"));
+        sources.iter().any(|source| source.text.contains(&plain) || source.text.contains(&generic))
     };
     let in_quotes = text.text.split('`').skip(1).step_by(2);
     in_quotes.filter(is_sentence).filter(|name| !exists(name)).collect()
