@@ -67,7 +67,7 @@ impl Log {
             self.push(&stream, event);
             imported.appended += 1;
         }
-        Ok((imported, self.events.last().map(|event| event.position)))
+        Ok((imported, self.head_position()))
     }
 
     pub(super) fn read(
@@ -98,6 +98,10 @@ impl Log {
 
     pub(super) fn head(&self, source: &Source) -> Option<Offset> {
         last_of(self.len(source))
+    }
+
+    pub(super) fn head_position(&self) -> Option<Position> {
+        self.events.last().map(|event| event.position)
     }
 
     fn push(&mut self, stream: &StreamName, event: NewEvent) -> Position {

@@ -3,6 +3,9 @@
 mod checkpoints;
 mod log;
 mod read_models;
+mod saga_store;
+mod sagas;
+mod signals;
 mod tx;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,12 +22,13 @@ use highwater_core::{
 use checkpoints::Checkpoints;
 use log::Log;
 use read_models::ReadModels;
+use sagas::Sagas;
 
 use crate::Fixture;
 
 pub use tx::MemoryTx;
 
-/// Events, checkpoints and read models in memory; clones share them.
+/// Events, checkpoints, read models and sagas in memory; clones share them.
 ///
 /// It keeps every law that the databases keep, crashes aside. Leases expire by tokio's clock, so
 /// that a test under paused time decides when.
@@ -35,6 +39,7 @@ pub struct MemoryStore(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     bell: Bell,
+    sagas_due: Bell,
 }
 
 /// All there is, under one lock, so that what commits together becomes visible together.
@@ -43,6 +48,7 @@ struct State {
     log: Log,
     checkpoints: Checkpoints,
     read_models: ReadModels,
+    sagas: Sagas,
 }
 
 impl MemoryStore {

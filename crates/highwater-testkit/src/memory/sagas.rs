@@ -1,0 +1,240 @@
+//! Sagas, the leases on them, and when they are due.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use highwater_core::{
+    ClaimedSaga, CreatedSaga, Due, NewSaga, SagaClaim, SagaId, SagaLease, SagaProgress, SagaQuery,
+    SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaTransition, SagaVerdict, Signal,
+    StoreError,
+};
+use tokio::time::Instant;
+
+use super::log::Log;
+use super::signals::Signals;
+
+#[derive(Debug, Default)]
+pub(super) struct Sagas {
+    rows: HashMap<SagaId, Row>,
+    /// Every saga with a time at which it can be claimed, by that time.
+    due: BTreeSet<(Instant, SagaId)>,
+    signals: Signals,
+}
+
+#[derive(Debug)]
+struct Row {
+    record: SagaRecord,
+    due: Option<Instant>,
+    timer: Option<Instant>,
+    deadline: Option<Instant>,
+}
+
+impl Sagas {
+    pub(super) fn create(
+        &mut self,
+        log: &mut Log,
+        saga: NewSaga,
+    ) -> Result<CreatedSaga, StoreError> {
+        if let Some(row) = self.rows.get(&saga.id) {
+            let is_same = row.record.name == saga.name && row.record.input.same_value(&saga.input);
+            if !is_same {
+                return Err(StoreError::SagaTaken { id: saga.id });
+            }
+            return Ok(CreatedSaga { record: row.record.clone(), is_new: false });
+        }
+        if !saga.appends.is_empty() {
+            log.append(saga.appends)?;
+        }
+        let (id, claimed_by, deadline) = (saga.id.clone(), saga.claimed_by, saga.deadline);
+        let record = SagaRecord {
+            id: saga.id,
+            correlation_id: saga.correlation_id,
+            name: saga.name,
+            version: saga.version,
+            plan: saga.plan,
+            progress: SagaProgress::new(saga.input.clone()),
+            input: saga.input,
+            request: None,
+            revision: 0,
+            epoch: 0,
+            owner: None,
+            due_at: None,
+            started_at: Utc::now(),
+            last_updated: Utc::now(),
+            completed_at: None,
+        };
+        let deadline = deadline.and_then(|left| Instant::now().checked_add(left));
+        self.rows.insert(id.clone(), Row { record, due: None, timer: None, deadline });
+        self.schedule(&id, Some(Instant::now()))?;
+        if let Some((owner, ttl)) = claimed_by {
+            self.claim_one(&id, &SagaClaim { owner, ttl, limit: 1, definitions: Vec::new() })?;
+        }
+        Ok(CreatedSaga { record: self.row(&id)?.record.clone(), is_new: true })
+    }
+
+    pub(super) fn claim(&mut self, claim: &SagaClaim) -> Result<Vec<ClaimedSaga>, StoreError> {
+        if claim.limit == 0 || claim.ttl.is_zero() {
+            return Err(StoreError::invalid("a claim of no sagas, or for no time"));
+        }
+        let now = Instant::now();
+        let is_wanted = |id: &SagaId| {
+            let record = self.rows.get(id).map(|row| &row.record);
+            record
+                .is_some_and(|saga| claim.definitions.contains(&(saga.name.clone(), saga.version)))
+        };
+        let due = self.due.iter().take_while(|(due, _)| *due <= now).map(|(_, id)| id);
+        let ids: Vec<_> = due.filter(|id| is_wanted(id)).take(claim.limit).cloned().collect();
+        ids.iter().map(|id| self.claim_one(id, claim)).collect()
+    }
+
+    fn claim_one(&mut self, id: &SagaId, claim: &SagaClaim) -> Result<ClaimedSaga, StoreError> {
+        self.schedule(id, Instant::now().checked_add(claim.ttl))?;
+        let row = self.row(id)?;
+        let saga = &mut row.record;
+        let is_takeover = saga.owner.replace(claim.owner.clone()).is_some();
+        saga.epoch += 1;
+        if saga.progress.state == SagaState::NotStarted {
+            saga.progress.state = SagaState::Running;
+        }
+        let (record, timer, deadline) = (saga.clone(), left(row.timer), left(row.deadline));
+        let signal = self.signals.take_for(&record);
+        Ok(ClaimedSaga { record, is_takeover, timer, deadline, signal })
+    }
+
+    pub(super) fn record(
+        &mut self,
+        log: &mut Log,
+        transition: SagaTransition,
+    ) -> Result<SagaRecorded, StoreError> {
+        let id = transition.lease.id.clone();
+        let row = self.row(&id)?;
+        if let SagaVerdict::Answer(answer) = transition.judge(&row.record)? {
+            return Ok(answer);
+        }
+        if !transition.appends.is_empty() {
+            log.append(transition.appends)?;
+        }
+        let row = self.row(&id)?;
+        row.timer = transition.timer.and_then(|left| Instant::now().checked_add(left));
+        let saga = &mut row.record;
+        saga.progress = transition.progress;
+        saga.request = None;
+        saga.revision += 1;
+        saga.last_updated = Utc::now();
+        saga.completed_at = saga.progress.state.is_final().then(Utc::now);
+        if !matches!(transition.due, Due::Held(_)) {
+            saga.owner = None;
+        }
+        let deadline = row.deadline.filter(|_| !saga.progress.is_unwinding);
+        let (saga, timer) = (saga.clone(), row.timer);
+        if let Some(signal) = transition.consumes {
+            self.signals.use_up(signal);
+        }
+        let due = match transition.due {
+            Due::Held(ttl) => Instant::now().checked_add(ttl),
+            Due::OnTimer if self.signals.has_one_for(&saga) => Some(Instant::now()),
+            Due::OnTimer => [timer, deadline].into_iter().flatten().min(),
+            Due::Now => Some(Instant::now()),
+            Due::OnRequest => None,
+        };
+        self.schedule(&id, due)?;
+        Ok(SagaRecorded::Written)
+    }
+
+    pub(super) fn renew(&mut self, lease: &SagaLease, ttl: Duration) -> Result<(), StoreError> {
+        if self.row(&lease.id)?.record.lease().as_ref() != Some(lease) {
+            let (id, epoch) = (lease.id.clone(), lease.epoch);
+            return Err(StoreError::SagaLeaseLost { id, epoch });
+        }
+        self.schedule(&lease.id, Instant::now().checked_add(ttl))
+    }
+
+    pub(super) fn request(
+        &mut self,
+        id: &SagaId,
+        request: SagaRequest,
+    ) -> Result<SagaRecord, StoreError> {
+        let saga = &mut self.row(id)?.record;
+        let (state, pending) = (saga.progress.state, saga.request);
+        let Some(now_pending) = request.admitted(state, saga.progress.is_unwinding, pending) else {
+            return Err(StoreError::NotAllowed { id: id.clone(), request, state, pending });
+        };
+        saga.request = now_pending;
+        saga.last_updated = Utc::now();
+        if saga.owner.is_none() {
+            self.schedule(id, Some(Instant::now()))?;
+        }
+        Ok(self.row(id)?.record.clone())
+    }
+
+    pub(super) fn deliver(&mut self, signal: Signal) -> Result<(), StoreError> {
+        let is_waiting = |saga: &SagaRecord| {
+            saga.owner.is_none()
+                && !saga.progress.state.is_at_rest()
+                && saga.name == signal.saga
+                && saga.progress.waiting_for.as_ref() == Some(&signal.key)
+        };
+        let waiting = self.rows.values().map(|row| &row.record).filter(|saga| is_waiting(saga));
+        let waiting: Vec<_> = waiting.map(|saga| saga.id.clone()).collect();
+        if self.signals.keep(signal) {
+            for id in waiting {
+                self.schedule(&id, Some(Instant::now()))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn get(&self, id: &SagaId) -> Option<SagaRecord> {
+        self.rows.get(id).map(|row| row.record.clone())
+    }
+
+    pub(super) fn list(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError> {
+        if query.limit == 0 {
+            return Err(StoreError::invalid("a search for no sagas"));
+        }
+        let place = |saga: &SagaRecord| (saga.started_at, saga.id.clone());
+        let after = match &query.after {
+            None => None,
+            Some(id) => {
+                let unknown = || StoreError::invalid(format!("saga {id:?} to search after"));
+                Some(place(&self.get(id).ok_or_else(unknown)?))
+            }
+        };
+        let is_behind = |saga: &SagaRecord| after.as_ref().is_none_or(|after| place(saga) < *after);
+        let sagas = self.rows.values().map(|row| &row.record);
+        let mut found: Vec<_> =
+            sagas.filter(|saga| query.admits(saga) && is_behind(saga)).cloned().collect();
+        found.sort_by_cached_key(|saga| std::cmp::Reverse(place(saga)));
+        found.truncate(query.limit);
+        Ok(found)
+    }
+
+    /// Sets when the saga can be claimed; `None` for never.
+    fn schedule(&mut self, id: &SagaId, due: Option<Instant>) -> Result<(), StoreError> {
+        let row = self.row(id)?;
+        row.record.due_at = due.and_then(by_calendar);
+        if let Some(before) = std::mem::replace(&mut row.due, due) {
+            self.due.remove(&(before, id.clone()));
+        }
+        if let Some(due) = due {
+            self.due.insert((due, id.clone()));
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, id: &SagaId) -> Result<&mut Row, StoreError> {
+        self.rows.get_mut(id).ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })
+    }
+}
+
+/// What is left until `end`.
+fn left(end: Option<Instant>) -> Option<Duration> {
+    end.map(|end| end.saturating_duration_since(Instant::now()))
+}
+
+/// The time of day at `due`, which is now or later.
+fn by_calendar(due: Instant) -> Option<DateTime<Utc>> {
+    let left = TimeDelta::from_std(due.saturating_duration_since(Instant::now())).ok()?;
+    Utc::now().checked_add_signed(left)
+}
