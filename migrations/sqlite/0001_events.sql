@@ -1,6 +1,7 @@
--- The time by which everything in this file is stamped, in microseconds since 1970.
+-- The time by which everything in this file is stamped: microseconds since 1970, of which
+-- SQLite tells whole thousands.
 create view clock as
-select cast(unixepoch('subsec') * 1000 as integer) * 1000 as now;
+select cast(round(unixepoch('subsec') * 1000) as integer) * 1000 as now;
 
 -- The log. A position is given inside the one write transaction that SQLite admits at a time,
 -- so that positions are gapless and their order is the order of the commits.

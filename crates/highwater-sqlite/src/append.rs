@@ -12,6 +12,7 @@ use crate::error::{damaged, for_each, store_error};
 use crate::insert::Insert;
 use crate::plan::{Found, Plan};
 use crate::recorded::recorded;
+use crate::write::begin;
 
 /// Columns of the second result of `find.sql`.
 const HEAD_COLUMNS: usize = 3;
@@ -43,7 +44,7 @@ async fn try_append_group(
     writer: &SqlitePool,
     group: &[Vec<StreamAppend>],
 ) -> Result<(Vec<Result<Appended, StoreError>>, Option<Position>), StoreError> {
-    let mut tx = writer.begin_with("begin immediate").await.map_err(store_error)?;
+    let mut tx = begin(writer).await?;
     let answers = append(&mut tx, group).await?;
     tx.commit().await.map_err(store_error)?;
     Ok(answers)

@@ -7,11 +7,11 @@ use highwater_core::{
     Advance, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Lease, Offset, Owner,
     ProjectionName, RebuildRequested, StoreError,
 };
-use sqlx::{Sqlite, Transaction};
 
 use crate::checkpoints::{at, held, under};
 use crate::error::store_error;
 use crate::insert::Statement;
+use crate::write::begin;
 use crate::{SqliteStore, checkpoints, dead_letters, leases};
 
 #[async_trait]
@@ -28,7 +28,7 @@ impl CheckpointStore for SqliteStore {
     }
 
     async fn save(&self, lease: &Lease, advance: &Advance) -> Result<(), StoreError> {
-        let mut tx = self.transaction().await?;
+        let mut tx = begin(&self.writer).await?;
         checkpoints::advance(&mut tx, lease, advance).await?;
         tx.commit().await.map_err(store_error)
     }
@@ -38,7 +38,7 @@ impl CheckpointStore for SqliteStore {
     }
 
     async fn delete(&self, key: &CheckpointKey) -> Result<(), StoreError> {
-        let mut tx = self.transaction().await?;
+        let mut tx = begin(&self.writer).await?;
         let row = "delete from checkpoints where projection_name = ?1 and stream_name = ?2";
         at(row, key).execute(&mut *tx).await.map_err(store_error)?;
         dead_letters::clear(&mut tx, key).await?;
@@ -46,7 +46,7 @@ impl CheckpointStore for SqliteStore {
     }
 
     async fn record_error(&self, lease: &Lease, error: &str) -> Result<(), StoreError> {
-        let mut tx = self.transaction().await?;
+        let mut tx = begin(&self.writer).await?;
         let record = under(include_str!("../sql/record_error.sql"), lease).bind(error.to_owned());
         held(record, &mut tx, lease).await?;
         tx.commit().await.map_err(store_error)
@@ -62,7 +62,7 @@ impl CheckpointStore for SqliteStore {
         owner: &Owner,
         ttl: Duration,
     ) -> Result<Option<(Lease, Checkpoint)>, StoreError> {
-        let mut tx = self.transaction().await?;
+        let mut tx = begin(&self.writer).await?;
         let Some(lease) = leases::acquire(&mut tx, key, owner, ttl).await? else {
             return Ok(None);
         };
@@ -72,7 +72,7 @@ impl CheckpointStore for SqliteStore {
     }
 
     async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<RebuildRequested, StoreError> {
-        let mut tx = self.transaction().await?;
+        let mut tx = begin(&self.writer).await?;
         let rebuild_requested = leases::renew(&mut tx, lease, ttl).await?;
         tx.commit().await.map_err(store_error)?;
         Ok(rebuild_requested)
@@ -93,14 +93,9 @@ impl CheckpointStore for SqliteStore {
 }
 
 impl SqliteStore {
-    /// Begins a transaction of the store's own.
-    pub(crate) async fn transaction(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        self.writer.begin_with("begin immediate").await.map_err(store_error)
-    }
-
     /// Runs one statement in a transaction of its own.
     async fn run(&self, statement: Statement) -> Result<(), StoreError> {
-        let mut tx = self.transaction().await?;
+        let mut tx = begin(&self.writer).await?;
         statement.execute(&mut *tx).await.map_err(store_error)?;
         tx.commit().await.map_err(store_error)
     }

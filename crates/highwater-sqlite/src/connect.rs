@@ -7,8 +7,8 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection, SqlitePool};
 
-use crate::SqliteOptions;
 use crate::error::{is_busy, migrate_error, store_error};
+use crate::{Durability, SqliteOptions};
 
 /// Number, description and text of every migration, oldest first.
 const MIGRATIONS: [(i64, &str, &str); 2] = [
@@ -32,6 +32,11 @@ pub(crate) async fn connect(
         .create_if_missing(true)
         .busy_timeout(options.busy_timeout)
         .synchronous(options.durability.into());
+    let file = match options.durability {
+        // Where a plain sync stops at the cache of the disk, as on macOS.
+        Durability::Full => file.pragma("fullfsync", "on"),
+        Durability::Normal => file,
+    };
     let mut first = file.connect().await.map_err(store_error)?;
     use_write_ahead_log(&mut first, options).await?;
     migrate(&mut first).await?;

@@ -20,6 +20,15 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     }
 }
 
+/// Why a write transaction did not begin.
+pub(crate) fn begin_error(error: sqlx::Error) -> StoreError {
+    if matches!(error, sqlx::Error::PoolTimedOut) {
+        let reason = "another write transaction of this store did not end within the busy timeout";
+        return StoreError::Unavailable(format!("{reason}, or is waiting for this one").into());
+    }
+    store_error(error)
+}
+
 pub(crate) fn migrate_error(error: MigrateError) -> StoreError {
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {

@@ -7,6 +7,7 @@ use highwater_core::{
 };
 
 use crate::error::store_error;
+use crate::write::begin;
 use crate::{SqliteStore, append, read};
 
 #[async_trait]
@@ -19,7 +20,7 @@ impl EventStore for SqliteStore {
 
     async fn import(&self, events: Vec<(StreamName, NewEvent)>) -> Result<Imported, StoreError> {
         rules::check_events(events.iter().map(|(_, event)| event), &self.limits)?;
-        let mut tx = self.writer.begin_with("begin immediate").await.map_err(store_error)?;
+        let mut tx = begin(&self.writer).await?;
         let (imported, head) = append::import(&mut tx, &events).await?;
         tx.commit().await.map_err(store_error)?;
         self.bell.ring(head);

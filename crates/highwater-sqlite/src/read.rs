@@ -7,6 +7,9 @@ use crate::append::json;
 use crate::error::{damaged, store_error};
 use crate::recorded::recorded;
 
+const READ_STREAM: &str = include_str!("../sql/read_stream.sql");
+const READ_LOG: &str = include_str!("../sql/read_log.sql");
+
 /// Places that one page of a filtered source scans at most, so that it is done in bounded time
 /// however few events match.
 const WINDOW: i64 = 100_000;
@@ -30,17 +33,10 @@ pub(crate) async fn page(
         return Ok(Page { events: Vec::new(), scanned_to: after, is_end: true });
     }
     let bound = bound(source, types, after, head);
-    let category = match source {
-        Source::Category(category) => Some(category.to_string()),
-        Source::Stream(_) | Source::All => None,
-    };
     let rows = match source {
-        Source::Stream(stream) => {
-            sqlx::query(include_str!("../sql/read_stream.sql")).bind(stream.to_string())
-        }
-        Source::Category(_) | Source::All => {
-            sqlx::query(include_str!("../sql/read_log.sql")).bind(category)
-        }
+        Source::Stream(stream) => sqlx::query(READ_STREAM).bind(stream.to_string()),
+        Source::Category(category) => sqlx::query(READ_LOG).bind(category.to_string()),
+        Source::All => sqlx::query(READ_LOG).bind(None::<String>),
     };
     let rows = rows
         .bind(Offset::to_sql(after))

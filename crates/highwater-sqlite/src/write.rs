@@ -3,7 +3,12 @@
 use highwater_core::StoreError;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
-use crate::error::store_error;
+use crate::error::{begin_error, store_error};
+
+/// Begins a write transaction of the store's own; dropping it undoes everything.
+pub(crate) async fn begin(writer: &SqlitePool) -> Result<Transaction<'static, Sqlite>, StoreError> {
+    writer.begin_with("begin immediate").await.map_err(begin_error)
+}
 
 /// A write transaction; dropping it undoes everything.
 ///
@@ -16,8 +21,8 @@ pub struct SqliteWrite(Transaction<'static, Sqlite>);
 impl SqliteWrite {
     /// The savepoint goes with the transaction, and so tells later whether it is still there.
     pub(crate) async fn begin(writer: &SqlitePool) -> Result<Self, StoreError> {
-        let begun = writer.begin_with("begin immediate; savepoint own").await;
-        begun.map(Self).map_err(store_error)
+        let begun = writer.begin_with("begin immediate; savepoint highwater").await;
+        begun.map(Self).map_err(begin_error)
     }
 
     /// The connection that is in the transaction.
@@ -36,7 +41,7 @@ impl SqliteWrite {
     /// passed over such an error, whatever came next would be committed without what came before;
     /// this fails then.
     pub(crate) async fn seal(mut self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        let released = sqlx::query("release own").execute(&mut *self.0).await;
+        let released = sqlx::query("release highwater").execute(&mut *self.0).await;
         released.map(|_| self.0).map_err(store_error)
     }
 }

@@ -73,6 +73,29 @@ async fn the_writer_waits_for_the_disk_unless_told_otherwise() {
 }
 
 #[tokio::test]
+async fn the_connections_that_read_do_not_write() {
+    let (_dir, store) = fresh().await;
+    let write = sqlx::query("create table own (n integer)").execute(store.readers()).await;
+    assert!(write.unwrap_err().to_string().contains("readonly"));
+}
+
+#[tokio::test]
+async fn nothing_of_a_dropped_store_goes_on_running() {
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    let (_dir, store) = fresh().await;
+    append(&store, 1).await.unwrap();
+    assert!(tasks() > before);
+    drop(store);
+    let stopped = async {
+        while tasks() > before {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), stopped).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_url_names_a_file_but_not_memory() {
     let dir = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", dir.path().join("store.db").display());

@@ -71,7 +71,10 @@ async fn a_writer_that_does_not_come_free_is_unavailable() {
     append(&hasty, 1).await.unwrap();
 
     let own = hasty.begin().await.unwrap();
-    assert!(append(&hasty, 2).await.unwrap_err().is_transient());
+    let error = append(&hasty, 2).await.unwrap_err();
+    assert!(error.is_transient());
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("another write transaction of this store"), "{cause}");
     drop(own);
     append(&hasty, 2).await.unwrap();
     assert_eq!(all(&holder).await.len(), 2);
