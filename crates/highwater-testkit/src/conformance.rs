@@ -9,7 +9,8 @@
 /// - `checkpoints:` for a [`CheckpointStore`](highwater_core::CheckpointStore),
 /// - `read_models:` for a [`ProjectionStore`](highwater_core::ProjectionStore), beside
 ///   `checkpoints:`,
-/// - `all:` for all three.
+/// - `sagas:` for a [`SagaStore`](highwater_core::SagaStore) that is an `EventStore` too,
+/// - `all:` for the first three.
 ///
 /// The whole test file of a backend:
 ///
@@ -145,6 +146,53 @@ macro_rules! conformance {
             a_prefix_is_taken_literally
             a_batch_of_five_thousand_documents_commits
             a_key_that_breaks_the_rules_is_refused
+        );
+    };
+    (sagas: $fresh:path) => {
+        $crate::__prove!($fresh, sagas:
+            a_created_saga_stands_at_its_beginning
+            creating_a_saga_again_returns_the_first
+            an_id_that_stands_for_another_saga_is_refused
+            of_many_who_create_one_saga_one_does
+            a_saga_and_the_events_it_starts_with_commit_together
+            a_transition_and_its_events_commit_together
+            a_transition_replaces_the_progress_as_a_whole
+            a_final_saga_says_when_it_ended
+            the_entries_of_a_batch_succeed_or_fail_alone
+            a_request_is_seen_by_whoever_runs_the_saga
+            a_withdrawn_request_is_not_obeyed
+            a_request_that_the_state_does_not_allow_is_refused
+            a_request_makes_a_resting_saga_due
+            sagas_are_found_by_what_is_known_of_them
+            a_search_is_read_in_pages_newest_first
+        );
+        $crate::__prove!($fresh, sagas of the fixture:
+            sagas_outlive_their_handle
+        );
+        $crate::__prove!($fresh, saga_leases:
+            a_claim_starts_the_saga_under_a_lease
+            of_many_workers_each_saga_goes_to_one
+            a_saga_can_be_created_under_a_lease
+            a_worker_gets_only_what_it_can_run
+            an_expired_lease_is_taken_over
+            a_zombie_changes_nothing
+            an_expired_lease_that_nobody_took_still_moves_its_saga
+            a_renewed_lease_is_kept
+            a_repeated_transition_is_made_once
+            a_timer_makes_a_saga_due_and_is_told_at_the_claim
+            a_deadline_makes_a_saga_due_unless_it_is_unwinding
+            a_claim_of_nothing_is_refused
+            the_longest_due_is_claimed_first
+        );
+        $crate::__prove!($fresh, saga_signals:
+            a_signal_wakes_the_saga_that_waits_for_it
+            a_signal_that_comes_early_is_kept
+            a_signal_stays_until_it_is_used_up
+            a_signal_that_is_delivered_again_counts_once
+            a_signal_for_something_else_wakes_nobody
+            a_signal_goes_to_one_saga
+            a_signal_that_meets_the_wait_is_not_missed
+            whatever_makes_a_saga_due_wakes_the_workers
         );
     };
 }

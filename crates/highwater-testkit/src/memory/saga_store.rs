@@ -13,15 +13,17 @@ use super::sagas::Sagas;
 use super::{MemoryStore, State};
 
 impl MemoryStore {
-    /// Changes sagas, and wakes whoever waits for them or for events.
+    /// Changes sagas, and wakes whoever waits for those that are due, or for events.
     fn change<T>(&self, change: impl FnOnce(&mut Sagas, &mut Log) -> T) -> T {
         let mut state = self.state();
         let State { log, sagas, .. } = &mut *state;
         let changed = change(sagas, log);
-        let head = log.head_position();
+        let (head, is_any_due) = (log.head_position(), sagas.is_any_due());
         drop(state);
         self.0.bell.ring(head);
-        self.0.sagas_due.ring_all();
+        if is_any_due {
+            self.0.sagas_due.ring_all();
+        }
         changed
     }
 }

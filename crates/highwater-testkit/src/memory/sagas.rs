@@ -210,6 +210,10 @@ impl Sagas {
         Ok(found)
     }
 
+    pub(super) fn is_any_due(&self) -> bool {
+        self.due.first().is_some_and(|(due, _)| *due <= Instant::now())
+    }
+
     /// Sets when the saga can be claimed; `None` for never.
     fn schedule(&mut self, id: &SagaId, due: Option<Instant>) -> Result<(), StoreError> {
         let row = self.row(id)?;
