@@ -159,12 +159,6 @@ macro_rules! conformance {
             a_transition_replaces_the_progress_as_a_whole
             a_final_saga_says_when_it_ended
             the_entries_of_a_batch_succeed_or_fail_alone
-            a_request_is_seen_by_whoever_runs_the_saga
-            a_withdrawn_request_is_not_obeyed
-            a_request_that_the_state_does_not_allow_is_refused
-            a_request_makes_a_resting_saga_due
-            sagas_are_found_by_what_is_known_of_them
-            a_search_is_read_in_pages_newest_first
         );
         $crate::__prove!($fresh, sagas of the fixture:
             sagas_outlive_their_handle
@@ -183,6 +177,16 @@ macro_rules! conformance {
             a_deadline_makes_a_saga_due_unless_it_is_unwinding
             a_claim_of_nothing_is_refused
             the_longest_due_is_claimed_first
+        );
+        $crate::__prove!($fresh, saga_requests:
+            a_request_is_seen_by_whoever_runs_the_saga
+            a_withdrawn_request_is_not_obeyed
+            a_request_that_the_state_does_not_allow_is_refused
+            a_request_makes_a_resting_saga_due
+        );
+        $crate::__prove!($fresh, saga_search:
+            sagas_are_found_by_what_is_known_of_them
+            a_search_is_read_in_pages_newest_first
         );
         $crate::__prove!($fresh, saga_signals:
             a_signal_wakes_the_saga_that_waits_for_it

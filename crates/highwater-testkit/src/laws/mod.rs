@@ -17,6 +17,8 @@ pub mod read_models;
 pub mod reopen;
 mod rows;
 pub mod saga_leases;
+pub mod saga_requests;
+pub mod saga_search;
 pub mod saga_signals;
 mod saga_support;
 pub mod sagas;

@@ -1,15 +1,13 @@
-//! Sagas: created once, moved as a whole, found again.
+//! Sagas: created once, and moved as a whole.
 
 use std::sync::Arc;
 
 use highwater_core::{
-    Due, EventStore, Expected, SagaId, SagaName, SagaProgress, SagaQuery, SagaRecorded,
-    SagaRequest, SagaState, SagaStore, StepOutcome, StepRecord, StoreError,
+    Due, EventStore, Expected, SagaName, SagaProgress, SagaRecorded, SagaState, SagaStore,
+    StepOutcome, StepRecord, StoreError,
 };
 
-use super::saga_support::{
-    LONG, TRIP, claim, create, id, move_on, record, saga, search, to, trip, try_create,
-};
+use super::saga_support::{LONG, claim, create, id, move_on, record, saga, to, trip, try_create};
 use super::support::{append, event, events, json, part, stream_events, together};
 use crate::Fixture;
 
@@ -170,119 +168,6 @@ pub async fn the_entries_of_a_batch_succeed_or_fail_alone(store: impl SagaStore)
     assert!(answers[1].as_ref().is_ok_and(|created| created.is_new), "{:?}", answers[1]);
     let nothing = store.create_sagas(Vec::new()).await.expect("an empty batch is answered");
     assert!(nothing.is_empty());
-}
-
-/// A saga is asked from any process; whoever runs it must not overlook that.
-pub async fn a_request_is_seen_by_whoever_runs_the_saga(store: impl SagaStore) {
-    create(&store, trip("trip-1")).await;
-    let held = claim(&store).await.record;
-    let asked = store.request_saga(&held.id, SagaRequest::Cancel).await.expect("a request");
-    assert_eq!(asked.request, Some(SagaRequest::Cancel));
-    assert_eq!((asked.owner, asked.due_at), (held.owner.clone(), held.due_at), "it stays held");
-
-    let mut moving = to(&held, SagaState::Completed, 3, Due::OnRequest);
-    let answer = record(&store, moving.clone()).await.expect("an answer");
-    assert_eq!(answer, SagaRecorded::Requested(Some(SagaRequest::Cancel)));
-    assert_eq!(saga(&store, &held.id).await.progress, held.progress, "it has not moved");
-    moving.request = Some(SagaRequest::Cancel);
-    moving.progress.state = SagaState::Compensated;
-    let moved = move_on(&store, moving).await;
-    assert_eq!((moved.request, moved.progress.state), (None, SagaState::Compensated));
-}
-
-/// A pause that was withdrawn must not be obeyed.
-pub async fn a_withdrawn_request_is_not_obeyed(store: impl SagaStore) {
-    create(&store, trip("trip-1")).await;
-    let held = claim(&store).await.record;
-    for request in [SagaRequest::Pause, SagaRequest::Resume] {
-        store.request_saga(&held.id, request).await.expect("a request");
-    }
-    let mut moving = to(&held, SagaState::Paused, 1, Due::OnRequest);
-    moving.request = Some(SagaRequest::Pause);
-    let answer = record(&store, moving).await.expect("an answer");
-    assert_eq!(answer, SagaRecorded::Requested(None));
-}
-
-/// Whoever asks for what cannot be is told so, and told why.
-pub async fn a_request_that_the_state_does_not_allow_is_refused(store: impl SagaStore) {
-    create(&store, trip("trip-1")).await;
-    let ended = to(&claim(&store).await.record, SagaState::Completed, 3, Due::OnRequest);
-    let ended = move_on(&store, ended).await;
-    for asked in SagaRequest::ALL {
-        match store.request_saga(&ended.id, asked).await {
-            Err(StoreError::NotAllowed { id, request, state, pending }) => {
-                assert_eq!((id, request), (ended.id.clone(), asked));
-                assert_eq!((state, pending), (SagaState::Completed, None));
-            }
-            other => panic!("expected a refusal, got {other:?}"),
-        }
-    }
-    assert_eq!(saga(&store, &ended.id).await, ended);
-    let unknown = store.request_saga(&id("nobody"), SagaRequest::Cancel).await;
-    assert!(matches!(unknown, Err(StoreError::SagaUnknown { .. })), "{unknown:?}");
-}
-
-/// A saga that rests is only heard of again when somebody asks.
-pub async fn a_request_makes_a_resting_saga_due(store: impl SagaStore) {
-    create(&store, trip("trip-1")).await;
-    let rests = to(&claim(&store).await.record, SagaState::Paused, 1, Due::OnRequest);
-    let rests = move_on(&store, rests).await;
-    assert_eq!(rests.due_at, None);
-    store.request_saga(&rests.id, SagaRequest::Resume).await.expect("a request");
-    let claimed = claim(&store).await;
-    assert_eq!(claimed.record.request, Some(SagaRequest::Resume));
-    assert_eq!(claimed.record.progress.state, SagaState::Paused);
-    assert!(!claimed.is_takeover);
-}
-
-/// Operators look for sagas by what they know of them.
-pub async fn sagas_are_found_by_what_is_known_of_them(store: impl SagaStore) {
-    for n in 1..=3 {
-        create(&store, trip(&format!("trip-{n}"))).await;
-    }
-    let mut other = trip("refund-1");
-    other.name = SagaName::from_static("refund");
-    other.correlation_id = SagaId::from_static("trip-2").into();
-    let other = create(&store, other).await;
-    let query = |of| SagaQuery { name: Some(of), ..SagaQuery::default() };
-    assert_eq!(search(&store, query(TRIP)).await, ["trip-3", "trip-2", "trip-1"]);
-    let query = SagaQuery {
-        correlation_id: Some(SagaId::from_static("trip-2").into()),
-        ..SagaQuery::default()
-    };
-    let mut found = search(&store, query).await;
-    found.sort();
-    assert_eq!(found, ["refund-1", "trip-2"]);
-    let running = claim(&store).await.record.id.to_string();
-    let query = SagaQuery { state: Some(SagaState::Running), ..SagaQuery::default() };
-    assert_eq!(search(&store, query).await, [running]);
-    let from = SagaQuery { from: Some(other.started_at), ..SagaQuery::default() };
-    assert!(search(&store, from).await.contains(&"refund-1".to_owned()));
-    let until = SagaQuery { until: Some(other.started_at), ..SagaQuery::default() };
-    assert!(!search(&store, until).await.contains(&"refund-1".to_owned()));
-}
-
-/// A page must neither repeat nor leave out what the page before had.
-pub async fn a_search_is_read_in_pages_newest_first(store: impl SagaStore) {
-    for n in 0..10 {
-        create(&store, trip(&format!("trip-{n}"))).await;
-    }
-    let (mut found, mut after) = (Vec::new(), None);
-    loop {
-        let query = SagaQuery { after, limit: 3, ..SagaQuery::default() };
-        let page = search(&store, query).await;
-        let Some(last) = page.last() else { break };
-        assert!(page.len() <= 3);
-        after = Some(id(last));
-        found.extend(page);
-    }
-    let all: Vec<String> = (0..10).rev().map(|n| format!("trip-{n}")).collect();
-    assert_eq!(found, all);
-    let nothing = store.sagas(&SagaQuery { limit: 0, ..SagaQuery::default() }).await;
-    assert!(matches!(nothing, Err(StoreError::Invalid(_))), "{nothing:?}");
-    let unknown = SagaQuery { after: Some(id("nobody")), ..SagaQuery::default() };
-    let unknown = store.sagas(&unknown).await;
-    assert!(matches!(unknown, Err(StoreError::Invalid(_))), "{unknown:?}");
 }
 
 /// A process that starts after a crash finds every saga where it was.
