@@ -5,6 +5,15 @@ use xshell::{Shell, cmd};
 use crate::Result;
 use crate::tidy::manifest::Manifest;
 
+/// The profile of this workspace, which packages do not carry: with it the dependencies that are
+/// compiled already fit, and the builds take seconds instead of minutes.
+const PROFILE: [&str; 4] = [
+    "--config",
+    "profile.dev.debug=\"line-tables-only\"",
+    "--config",
+    "profile.dev.package.\"*\".debug=false",
+];
+
 /// Packages every published crate and builds it from its package.
 ///
 /// Uncommitted changes are packaged as they are, so that the check works before a commit too.
@@ -20,7 +29,8 @@ pub(crate) fn run(sh: &Shell) -> Result {
             has_migrations(sh, name, &migrations)?;
         }
     }
-    Ok(cmd!(sh, "cargo package --quiet --allow-dirty --all-features {packages...}").run()?)
+    Ok(cmd!(sh, "cargo package --quiet --allow-dirty --all-features {PROFILE...} {packages...}")
+        .run()?)
 }
 
 /// Fails when a migration of the crate is not among the files of its package.
