@@ -13,6 +13,9 @@ use crate::serve::serve;
 /// How long to wait for a database that is not up yet.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long running calls may take once the work is over.
+const CLOSE: Duration = Duration::from_secs(5);
+
 /// Carries out `task` on the database, and closes it.
 pub(crate) async fn run(url: &str, task: Task) -> Result<(), BoxError> {
     let shown = without_secrets(url);
@@ -22,7 +25,7 @@ pub(crate) async fn run(url: &str, task: Task) -> Result<(), BoxError> {
             let connect = || SqliteStore::connect(url, SqliteOptions::default());
             let store = patiently(PATIENCE, connect).await?;
             let outcome = carry_out(store.clone(), task, &shown).await;
-            store.close().await;
+            closed(store.close()).await;
             outcome
         }
         _ => Err(format!("{shown}: not a sqlite: or postgres:// URL").into()),
@@ -36,6 +39,13 @@ where
     match task {
         Task::Serve(options) => serve(store, &options, database).await,
         Task::Import(file) => import(store, file.as_deref()).await,
+    }
+}
+
+/// Waits for the store to close, but not for a call that hangs.
+async fn closed(close: impl Future<Output = ()>) {
+    if tokio::time::timeout(CLOSE, close).await.is_err() {
+        tracing::warn!("the database is still busy after {CLOSE:?}, it is left so");
     }
 }
 

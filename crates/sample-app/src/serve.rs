@@ -1,6 +1,7 @@
 //! `sample-app`: serves the HTTP API and runs the projections, until it is asked to stop.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +32,9 @@ where
     S: EventStore + ProjectionStore,
 {
     let signal = stop_signal()?;
-    let listener = TcpListener::bind((options.host, options.port)).await?;
+    let address = SocketAddr::new(options.host, options.port);
+    let listener =
+        TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
     let projections = projections(store.clone())?;
     let routes = routes(store, &projections, options);
 
