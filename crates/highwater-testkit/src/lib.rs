@@ -1,4 +1,15 @@
 //! Memory store, conformance laws and fault injection for Highwater.
+//!
+//! | to test | use |
+//! |---|---|
+//! | a view, without a store | [`ViewTest`] and [`events_of`] |
+//! | a projection, in real transactions | [`ProjectionTest`], [`assert_cuts_do_not_matter`] |
+//! | an application, fast and fresh each time | [`MemoryStore`] |
+//! | that outages and lost answers do no harm | [`Faulty`] |
+//! | a storage backend | [`conformance!`] and a [`Fixture`] |
+//!
+//! The [laws] are the contract of the storage traits as tests. Every backend of Highwater passes
+//! all of them, the memory store included, or tests with it would prove nothing.
 
 mod conformance;
 mod events_of;
