@@ -1,26 +1,24 @@
 //! Follows a source from the checkpoint on, as long as nothing goes wrong.
 
+mod page;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use highwater_core::{
-    BoxError, CheckpointStore, NewDeadLetter, Offset, Page, ProjectionName, RecordedEvent,
-    StoreError, percent_complete,
-};
+use highwater_core::{BoxError, CheckpointStore, ProjectionName, StoreError, percent_complete};
 use tokio::time::{Instant, sleep, sleep_until};
-use tracing::Instrument;
 
-use crate::applier::{Applied, Applier, Fault};
-use crate::cut::{Cut, Failed};
-use crate::error::{EventFailed, with_causes};
+use crate::applier::Applier;
 use crate::lease::Held;
 use crate::patience::Patience;
 use crate::progress::Progress;
 use crate::reader::Reader;
 use crate::worker::{Ended, Worker};
-use crate::{CheckpointPolicy, FailurePolicy, Mode, ProjectionState};
+use crate::{CheckpointPolicy, Mode, ProjectionOptions, ProjectionState};
+
+use page::Flow;
 
 /// How often a long catch-up is logged.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
@@ -45,13 +43,6 @@ pub(crate) enum Halt {
     GaveUp(BoxError),
 }
 
-/// Whether a page was applied to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flow {
-    Done,
-    Interrupted,
-}
-
 impl From<StoreError> for Halt {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
@@ -59,7 +50,7 @@ impl From<StoreError> for Halt {
 }
 
 impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
-    /// Begins at the checkpoint; refuses to begin behind the end of the log.
+    /// Begins at the checkpoint; refuses to begin beyond the end of the log.
     pub(crate) async fn resume(
         worker: &'a Worker<S>,
         held: &'a Held,
@@ -81,7 +72,7 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
             follower.rebuild().await?;
         }
         if follower.progress.saved() > worker.events.head(projection.source()).await? {
-            let text = "the checkpoint is behind the end of the log, which has lost events";
+            let text = "the checkpoint is beyond the end of the log, which has lost events";
             return Err(Halt::Store(StoreError::Backend(text.into())));
         }
         Ok(follower)
@@ -115,110 +106,6 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
                 self.idle().await?;
             }
         }
-    }
-
-    /// Applies a page in as many parts as it takes.
-    async fn apply(&mut self, page: &Page) -> Result<Flow, Halt> {
-        let mut cut = Cut::new(page.events.len(), self.worker.projection.step());
-        while let Some(part) = cut.next() {
-            let (events, to) = (&page.events[part.clone()], self.end_of(page, part.end));
-            match self.attempt(events, to).await {
-                Ok(()) => cut.done(),
-                Err(Fault::Store(error)) => return Err(Halt::Store(error)),
-                Err(Fault::Event { at, error }) => match cut.failed(at) {
-                    Failed::Narrowed => {
-                        tracing::debug!(projection = %self.name(), "a batch failed, trying parts");
-                    }
-                    Failed::Alone(attempts) => {
-                        let Some(event) = events.first() else { continue };
-                        if attempts < self.options().retry.max_attempts {
-                            self.retry_later(event, attempts, error).await?;
-                        } else {
-                            self.set_aside(event, to, attempts, error).await?;
-                            cut.done();
-                        }
-                    }
-                },
-            }
-            self.save_if_due(false).await?;
-            if cut.next().is_some() && self.is_interrupted() {
-                return Ok(Flow::Interrupted);
-            }
-        }
-        self.progress.reach(page.scanned_to, 0);
-        self.save_if_due(true).await?;
-        Ok(Flow::Done)
-    }
-
-    /// Applies one part of a page; a panic in user code is an error like any other.
-    async fn attempt(&mut self, events: &[RecordedEvent], to: Option<Offset>) -> Result<(), Fault> {
-        let count = events.len() as u64;
-        let advance = self.progress.advance(to, count);
-        let span = tracing::debug_span!(
-            "batch",
-            projection = %self.name(),
-            from = Offset::to_sql(self.progress.reached()),
-            to = Offset::to_sql(to),
-            events = count,
-        );
-        let applied = self.applier.apply(self.held.lease(), events, advance).instrument(span);
-        let applied = AssertUnwindSafe(applied).catch_unwind().await;
-        match applied.unwrap_or_else(|panic| Err(panicked(&*panic)))? {
-            Applied::Saved => self.progress.save(self.progress.reached().max(to), Instant::now()),
-            Applied::Unsaved => self.progress.reach(to, count),
-        }
-        self.worker.count(count);
-        Ok(())
-    }
-
-    /// Records the error of an event and waits until it may be tried again.
-    async fn retry_later(
-        &mut self,
-        event: &RecordedEvent,
-        attempts: u32,
-        error: BoxError,
-    ) -> Result<(), Halt> {
-        let delay = self.options().retry.backoff.draw(attempts - 1);
-        let failed = event_failed(event, attempts, error);
-        let text = with_causes(&failed);
-        tracing::warn!(projection = %self.name(), ?delay, error = text, "an event is retried");
-        self.save().await?;
-        self.worker.note_error(self.held, &text).await?;
-        self.worker.projection.set_state(ProjectionState::Retrying);
-        tokio::select! {
-            () = interrupted(self.worker, self.held) => {}
-            () = sleep(delay) => {}
-        }
-        Ok(())
-    }
-
-    /// Gives up an event: passes over it, or goes no further.
-    async fn set_aside(
-        &mut self,
-        event: &RecordedEvent,
-        to: Option<Offset>,
-        attempts: u32,
-        error: BoxError,
-    ) -> Result<(), Halt> {
-        if self.options().on_failure == FailurePolicy::Stop {
-            self.save().await?;
-            return Err(Halt::GaveUp(event_failed(event, attempts, error).into()));
-        }
-        let error = with_causes(&*error);
-        tracing::warn!(projection = %self.name(), error, id = %event.id, "an event is set aside");
-        let mut advance = self.progress.advance(to, 0);
-        advance.dead_letters.push(NewDeadLetter {
-            offset: self.worker.projection.source().offset_of(event),
-            stream: event.stream.clone(),
-            position: event.position,
-            event_id: event.id,
-            event_type: event.event_type.clone(),
-            error,
-            attempts,
-        });
-        self.worker.store.save(self.held.lease(), &advance).await?;
-        self.progress.save(advance.to, Instant::now());
-        Ok(())
     }
 
     /// Waits at the end of the log until there may be something to do.
@@ -315,25 +202,11 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
         }
     }
 
-    /// Where the checkpoint stands when the events before index `end` of the page are done.
-    fn end_of(&self, page: &Page, end: usize) -> Option<Offset> {
-        match page.events.get(end - 1) {
-            Some(last) if end < page.events.len() => {
-                Some(self.worker.projection.source().offset_of(last))
-            }
-            _ => page.scanned_to,
-        }
-    }
-
-    fn is_interrupted(&self) -> bool {
-        self.worker.stop.is_cancelled() || (self.can_rebuild() && self.held.is_rebuild_hinted())
-    }
-
     fn can_rebuild(&self) -> bool {
         self.worker.projection.definition.can_rebuild
     }
 
-    fn options(&self) -> &'a crate::ProjectionOptions {
+    fn options(&self) -> &'a ProjectionOptions {
         &self.worker.projection.options
     }
 
@@ -348,15 +221,6 @@ async fn interrupted<S>(worker: &Worker<S>, held: &Held) {
         () = worker.stop.cancelled() => {}
         () = held.rebuild_hinted(), if worker.projection.definition.can_rebuild => {}
     }
-}
-
-fn event_failed(event: &RecordedEvent, attempts: u32, source: BoxError) -> EventFailed {
-    let (stream, event_type) = (event.stream.clone(), event.event_type.clone());
-    EventFailed { stream, offset: event.offset, event_type, attempts, source }
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Fault {
-    Fault::Event { at: None, error: panic_text(panic).into() }
 }
 
 /// What a panic said, if it said anything in words.

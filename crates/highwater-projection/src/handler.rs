@@ -36,7 +36,8 @@ impl<S: CheckpointStore, H: Handler> Applier for HandlerApplier<S, H> {
         for (at, event) in events.iter().enumerate() {
             let key = IdempotencyKey::new(&self.name, event.id);
             let event = decode(&self.upcasters, event).map_err(Fault::at(at))?;
-            self.handler.handle(&event, &key).await.map_err(Fault::at(at))?;
+            let handled = self.handler.handle(&event, &key).await;
+            handled.map_err(|error| Fault::of_user(error, |_| false))?;
         }
         Ok(Applied::Unsaved)
     }
