@@ -5,6 +5,8 @@ use highwater_core::{
     CheckpointKey, CheckpointStore, EventStore, Owner, ProjectionName, StoreError,
 };
 use highwater_sqlite::{Durability, SqliteOptions, SqliteStore};
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 use std::time::Duration;
 
 #[tokio::test]
@@ -56,6 +58,23 @@ async fn many_stores_may_open_a_new_file_at_once() {
         append(store, n).await.unwrap();
     }
     assert_eq!(all(&stores[0]).await.len(), 16);
+}
+
+#[tokio::test]
+async fn a_file_whose_mode_cannot_change_yet_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = SqliteConnectOptions::new().filename(dir.path().join("store.db"));
+    let mut writer = file.create_if_missing(true).connect().await.unwrap();
+    sqlx::raw_sql("create table own (n integer); begin immediate")
+        .execute(&mut writer)
+        .await
+        .unwrap();
+
+    let mut opening = Box::pin(open(&dir));
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut opening).await;
+    assert!(early.is_err(), "the file was opened in spite of its writer");
+    sqlx::query("commit").execute(&mut writer).await.unwrap();
+    append(&opening.await, 1).await.unwrap();
 }
 
 #[tokio::test]
