@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use highwater::postgres::{PgOptions, PgStore};
 use highwater::sqlite::{SqliteOptions, SqliteStore};
 use highwater::{BoxError, EventStore, ProjectionStore};
 
@@ -23,6 +24,13 @@ pub(crate) async fn run(url: &str, task: Task) -> Result<(), BoxError> {
     match url.split_once(':') {
         Some(("sqlite", _)) => {
             let connect = || SqliteStore::connect(url, SqliteOptions::default());
+            let store = patiently(PATIENCE, connect).await?;
+            let outcome = carry_out(store.clone(), task, &shown).await;
+            closed(store.close()).await;
+            outcome
+        }
+        Some(("postgres" | "postgresql", _)) => {
+            let connect = || PgStore::connect(url, PgOptions::default());
             let store = patiently(PATIENCE, connect).await?;
             let outcome = carry_out(store.clone(), task, &shown).await;
             closed(store.close()).await;

@@ -1,0 +1,10 @@
+//! The sample application as its users see it: a process, its HTTP API, on both databases.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod cases;
+mod command_line;
+mod import;
+mod lifecycle;
+mod support;
+mod users;

@@ -1,0 +1,75 @@
+//! The application as a process.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+use super::Database;
+
+/// A server on a free port; killed when dropped.
+pub(crate) struct App {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl App {
+    pub(crate) fn start(database: &Database) -> Self {
+        Self::start_with(database, &[])
+    }
+
+    pub(crate) fn start_with(database: &Database, options: &[&str]) -> Self {
+        let mut command = command(database);
+        let mut child =
+            command.args(["--port", "0"]).args(options).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line
+            .strip_prefix("listening on http://")
+            .and_then(|rest| rest.split(',').next()?.parse().ok());
+        let Some(address) = address else { panic!("it does not say where it listens: {line:?}") };
+        Self { child, address }
+    }
+
+    /// Kills it with SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        kill(&mut self.child);
+    }
+
+    /// Sends a signal by its name, and waits for the end.
+    pub(crate) fn stop(mut self, signal: &str) -> ExitStatus {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Kills a process with SIGKILL; one that has ended already is all right.
+pub(crate) fn kill(child: &mut Child) {
+    let _may_have_ended = child.kill();
+    child.wait().unwrap();
+}
+
+/// The program on this database, and nothing of the surroundings.
+pub(crate) fn command(database: &Database) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sample-app"));
+    command.env("DATABASE_URL", database.url()).env("RUST_LOG", "error");
+    command
+}
+
+pub(crate) fn import(database: &Database, file: &Path) -> Output {
+    command(database).arg("import").arg(file).output().unwrap()
+}
+
+/// What a successful run has printed on its standard output.
+pub(crate) fn finish(output: &Output) -> String {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {errors}", output.status);
+    String::from_utf8(output.stdout.clone()).unwrap().trim_end().to_owned()
+}
