@@ -1,1 +1,36 @@
-//! PostgreSQL storage for Highwater: events in commit order, checkpoints, read models.
+//! PostgreSQL storage for Highwater.
+//!
+//! [`PgStore`] keeps events, checkpoints and read models in one database, in a schema of its own.
+//! Positions are given under a lock that an append holds until its commit, so that their order is
+//! the order in which commits became visible: whoever reads on from the last position misses
+//! nothing. The lock is taken and released within one call of a database function; a client that
+//! stalls cannot hold it. Appends that arrive while a call is under way share the next one.
+//!
+//! Read models of users live in the same database: [`PgTx::conn`] gives a projection the
+//! transaction in which its checkpoint moves, and
+//! [`append_and_commit`](PgStore::append_and_commit) appends within a transaction of the user.
+
+mod append;
+mod append_and_commit;
+mod checkpoint_row;
+mod checkpoint_store;
+mod error;
+mod event_store;
+mod group;
+mod hints;
+mod import;
+mod log;
+mod options;
+mod plan;
+mod projection_store;
+mod read;
+mod retry;
+mod row;
+mod schema;
+mod statements;
+mod store;
+mod tx;
+
+pub use options::PgOptions;
+pub use store::PgStore;
+pub use tx::PgTx;

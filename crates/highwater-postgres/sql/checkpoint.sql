@@ -1,0 +1,7 @@
+-- $1 projection, $2 source
+select
+    projection_name, stream_name, last_processed_offset, events_processed, last_updated,
+    last_error, last_error_at, epoch,
+    case when lease_until > clock_timestamp() then owner end, rebuild_requested
+from highwater.projection_checkpoints
+where projection_name = $1 and stream_name = $2

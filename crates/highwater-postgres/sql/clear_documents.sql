@@ -1,0 +1,1 @@
+delete from highwater.documents where projection_name = $1

@@ -1,0 +1,1 @@
+select key, data from highwater.documents where projection_name = $1 and key = any($2)

@@ -1,0 +1,1 @@
+select coalesce(max(position), -1) from highwater.events

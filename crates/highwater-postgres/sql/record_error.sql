@@ -1,0 +1,3 @@
+-- $1 projection, $2 source, $3 epoch, $4 owner, $5 error
+update highwater.projection_checkpoints set last_error = $5, last_error_at = clock_timestamp()
+where projection_name = $1 and stream_name = $2 and epoch = $3 and owner = $4

@@ -1,0 +1,9 @@
+-- $1 projection, $2 source
+update highwater.projection_checkpoints set
+    last_processed_offset = -1,
+    events_processed = 0,
+    last_updated = clock_timestamp(),
+    last_error = null,
+    last_error_at = null,
+    rebuild_requested = false
+where projection_name = $1 and stream_name = $2

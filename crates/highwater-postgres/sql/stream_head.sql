@@ -1,0 +1,1 @@
+select head from highwater.streams where name = $1

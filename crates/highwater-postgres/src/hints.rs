@@ -1,0 +1,133 @@
+//! Hints that the log has grown: heard from other processes, and given to them.
+//!
+//! A hint may be lost; the poll then finds what it told of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use highwater_core::{Position, StoreError};
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use tokio::task::AbortHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::error::store_error;
+use crate::log::Log;
+
+/// The channel of all logs of a database; the payload tells them apart.
+const CHANNEL: &str = "highwater";
+
+/// The shortest time between two notifications: one for each append would cost two thirds of
+/// the throughput.
+const NOTIFY_PAUSE: Duration = Duration::from_millis(5);
+
+const FIRST_RECONNECT: Duration = Duration::from_millis(50);
+const LAST_RECONNECT: Duration = Duration::from_secs(5);
+
+/// Runs until the handles are aborted.
+pub(crate) fn spawn(log: &Arc<Log>) -> Vec<AbortHandle> {
+    let mut tasks = vec![
+        tokio::spawn(poll(Arc::clone(log))).abort_handle(),
+        tokio::spawn(notify(Arc::clone(log))).abort_handle(),
+    ];
+    if log.options.listen {
+        tasks.push(tokio::spawn(listen(Arc::clone(log))).abort_handle());
+    }
+    tasks
+}
+
+/// Looks every now and then how far the log reaches.
+async fn poll(log: Arc<Log>) {
+    let mut ticks = interval(log.options.poll_interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut trouble = Trouble::default();
+    loop {
+        ticks.tick().await;
+        let last = log.last().await.map(|last| log.bell.ring(last));
+        trouble.report("polling for appends", &last);
+    }
+}
+
+/// Tells other processes of the appends of this one: at once, or after the pause since the last.
+async fn notify(log: Arc<Log>) {
+    let mut appended = log.appended.subscribe();
+    let mut trouble = Trouble::default();
+    while appended.changed().await.is_ok() {
+        let last = *appended.borrow_and_update();
+        let hint = format!("{} {}", log.options.schema, Position::to_sql(last));
+        let query = log.sql.query(&log.sql.notify).bind(hint);
+        let told = query.execute(&log.pool).await.map(|_| ()).map_err(store_error);
+        trouble.report("telling of appends", &told);
+        sleep(NOTIFY_PAUSE).await;
+    }
+}
+
+/// Listens for the appends of other processes, on a connection of its own.
+async fn listen(log: Arc<Log>) {
+    let (mut trouble, mut pause) = (Trouble::default(), FIRST_RECONNECT);
+    loop {
+        let Err(error) = listen_once(&log, &mut trouble, &mut pause).await;
+        trouble.report("listening for appends", &Err(store_error(error)));
+        sleep(pause).await;
+        pause = LAST_RECONNECT.min(pause * 2);
+    }
+}
+
+/// Listens until the connection is lost.
+async fn listen_once(
+    log: &Log,
+    trouble: &mut Trouble,
+    pause: &mut Duration,
+) -> Result<std::convert::Infallible, sqlx::Error> {
+    // Its own pool, so that it neither takes a connection from users nor waits for one.
+    let connection = (*log.pool.connect_options()).clone();
+    let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
+    let mut listener = PgListener::connect_with(&pool.connect_lazy_with(connection)).await?;
+    listener.listen(CHANNEL).await?;
+    (*trouble, *pause) = (Trouble::default(), FIRST_RECONNECT);
+    loop {
+        let hint = listener.recv().await?;
+        if let Some(last) = told(hint.payload(), &log.options.schema) {
+            log.bell.ring(Some(last));
+        }
+    }
+}
+
+/// How far the log in `schema` reaches, when the hint is about it.
+fn told(hint: &str, schema: &str) -> Option<Position> {
+    let (about, last) = hint.split_once(' ')?;
+    let last = last.parse().ok().filter(|_| about == schema)?;
+    Position::from_sql(last).ok()?
+}
+
+/// Says once that something has begun to fail, and once that it works again.
+#[derive(Default)]
+struct Trouble {
+    is_known: bool,
+}
+
+impl Trouble {
+    fn report(&mut self, what: &str, outcome: &Result<(), StoreError>) {
+        match outcome {
+            Err(error) if !self.is_known => {
+                let cause = std::error::Error::source(error).map(ToString::to_string);
+                tracing::warn!(%error, cause, "{what} fails");
+            }
+            Ok(()) if self.is_known => tracing::info!("{what} works again"),
+            _ => {}
+        }
+        self.is_known = outcome.is_err();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_about_another_log_is_none() {
+        assert_eq!(told("highwater 7", "highwater"), Some(Position::new(7)));
+        for other in ["tenant 7", "highwater -1", "highwater", "highwater x", ""] {
+            assert_eq!(told(other, "highwater"), None, "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What everything about one log shares: its connections, its statements, its bell.
+
+use highwater_core::{Bell, Position, RecordedEvent, StoreError};
+use sqlx::postgres::{PgArguments, PgPool};
+use sqlx::query::Query;
+use sqlx::{PgExecutor, Postgres};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::PgOptions;
+use crate::error::store_error;
+use crate::retry;
+use crate::row::Decoder;
+use crate::statements::Statements;
+
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(crate) pool: PgPool,
+    pub(crate) sql: Statements,
+    pub(crate) options: PgOptions,
+    pub(crate) bell: Bell,
+    /// How far this store has appended, for telling other processes.
+    pub(crate) appended: watch::Sender<Option<Position>>,
+}
+
+impl Log {
+    pub(crate) fn new(pool: PgPool, options: PgOptions) -> Self {
+        let sql = Statements::new(&options);
+        Self { pool, sql, options, bell: Bell::new(), appended: watch::Sender::new(None) }
+    }
+
+    /// Wakes the readers of this process now, and those of others soon.
+    pub(crate) fn announce(&self, last: Option<Position>) {
+        self.bell.ring(last);
+        self.appended.send_if_modified(|told| {
+            let is_news = last > *told;
+            *told = last.max(*told);
+            is_news
+        });
+    }
+
+    /// The events of `query`, whose columns are those of the table in their order.
+    pub(crate) async fn events(
+        &self,
+        query: Query<'_, Postgres, PgArguments>,
+        executor: impl PgExecutor<'_>,
+    ) -> Result<Vec<RecordedEvent>, sqlx::Error> {
+        let rows = query.fetch_all(executor).await?;
+        let mut decoder = Decoder::default();
+        rows.iter().map(|row| decoder.event(row)).collect()
+    }
+
+    /// The events that carry one of `ids`, asked for until `deadline`.
+    pub(crate) async fn recorded(
+        &self,
+        ids: Vec<Uuid>,
+        deadline: Instant,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        retry::until(deadline, || self.recorded_on(&self.pool, &ids)).await
+    }
+
+    /// The events that carry one of `ids`.
+    pub(crate) async fn recorded_on(
+        &self,
+        executor: impl PgExecutor<'_>,
+        ids: &[Uuid],
+    ) -> Result<Vec<RecordedEvent>, sqlx::Error> {
+        self.events(self.sql.query(&self.sql.known).bind(ids), executor).await
+    }
+
+    /// The position of the last event.
+    pub(crate) async fn last(&self) -> Result<Option<Position>, StoreError> {
+        let row = self.sql.query(&self.sql.head).fetch_one(&self.pool).await;
+        let number: i64 = row.and_then(|row| sqlx::Row::try_get(&row, 0)).map_err(store_error)?;
+        Ok(Position::from_sql(number)?)
+    }
+}

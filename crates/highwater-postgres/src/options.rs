@@ -1,0 +1,106 @@
+//! What can be set about a store.
+
+use std::time::Duration;
+
+use highwater_core::{Limits, StoreError};
+
+/// The longest identifier of PostgreSQL, in bytes.
+const IDENTIFIER_BYTES_MAX: usize = 63;
+
+/// Settings of a [`PgStore`](crate::PgStore), checked once, when it connects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PgOptions {
+    /// The schema that holds everything. Default `highwater`; one for each log that shares a
+    /// database with others.
+    pub schema: String,
+    /// The table of checkpoints in that schema. Default `projection_checkpoints`; set it when
+    /// other tools expect another name.
+    pub checkpoints_table: String,
+    /// The most connections of the pool, one more listens. Default 10; raise it when many
+    /// projections run in one process. [`from_pool`](crate::PgStore::from_pool) ignores it.
+    pub max_connections: u32,
+    /// Prepared statements kept for each connection. Default 100; 0 prepares each anew, for
+    /// poolers that cannot keep them.
+    pub statement_cache_capacity: usize,
+    /// Whether a connection listens for the appends of other processes. Default true; without,
+    /// as behind a pooler in transaction mode, they are found by polling.
+    pub listen: bool,
+    /// How often the log is looked at for appends that nobody told of. Default 100 ms; lower it
+    /// when nothing listens and latency matters.
+    pub poll_interval: Duration,
+    /// Bounds on one append or import. The defaults are those of [`Limits`].
+    pub limits: Limits,
+    /// How long an append waits and is tried again before it is `Unavailable`. Default 10 s;
+    /// raise it to ride out longer failovers.
+    pub append_timeout: Duration,
+    /// How long a transaction of this store may idle before the server ends it. Default 10 s;
+    /// raise it for projections that think for longer within one batch.
+    pub idle_in_transaction_timeout: Duration,
+    /// Whether to create and migrate the schema. Default true; turn it off for a role that may
+    /// not create tables.
+    pub migrate: bool,
+}
+
+impl Default for PgOptions {
+    fn default() -> Self {
+        Self {
+            schema: "highwater".to_owned(),
+            checkpoints_table: "projection_checkpoints".to_owned(),
+            max_connections: 10,
+            statement_cache_capacity: 100,
+            listen: true,
+            poll_interval: Duration::from_millis(100),
+            limits: Limits::default(),
+            append_timeout: Duration::from_secs(10),
+            idle_in_transaction_timeout: Duration::from_secs(10),
+            migrate: true,
+        }
+    }
+}
+
+impl PgOptions {
+    /// Refuses names that are no plain identifiers, and numbers that mean nothing.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        check_identifier("schema", &self.schema)?;
+        check_identifier("checkpoints_table", &self.checkpoints_table)?;
+        let durations = [
+            ("poll_interval", self.poll_interval),
+            ("append_timeout", self.append_timeout),
+            ("idle_in_transaction_timeout", self.idle_in_transaction_timeout),
+        ];
+        if let Some((name, _)) = durations.iter().find(|(_, d)| d.as_millis() == 0) {
+            return Err(StoreError::invalid(format!("{name} is shorter than a millisecond")));
+        }
+        if self.max_connections == 0 {
+            return Err(StoreError::invalid("max_connections is 0"));
+        }
+        Ok(())
+    }
+}
+
+/// Identifiers go into SQL as text, so that only harmless ones may pass.
+fn check_identifier(what: &str, name: &str) -> Result<(), StoreError> {
+    let starts_well = name.starts_with(|c: char| c == '_' || c.is_ascii_lowercase());
+    let is_plain = |c: char| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit();
+    if starts_well && name.chars().all(is_plain) && name.len() <= IDENTIFIER_BYTES_MAX {
+        return Ok(());
+    }
+    let rule = "is not 1 to 63 of a-z, 0-9 and _ with no digit first";
+    Err(StoreError::invalid(format!("{what} {name:?} {rule}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_identifiers_pass() {
+        let with = |schema: &str| PgOptions { schema: schema.to_owned(), ..PgOptions::default() };
+        for good in ["a", "_", "tenant_7", "user", &"x".repeat(63)] {
+            assert!(with(good).check().is_ok(), "{good:?}");
+        }
+        for bad in ["", "7a", "A", "a-b", "a\"b", "a.b", "a;", "ä", "a b", &"x".repeat(64)] {
+            assert!(matches!(with(bad).check(), Err(StoreError::Invalid(_))), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Every statement of the store, with the names of its tables filled in.
+
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, SqlStr};
+
+use crate::PgOptions;
+
+macro_rules! statements {
+    ($($name:ident)*) => {
+        /// The texts of `sql/`, made once for each store.
+        #[derive(Debug)]
+        pub(crate) struct Statements {
+            $(pub(crate) $name: SqlStr,)*
+            /// Begins the transaction of a batch.
+            pub(crate) begin: SqlStr,
+            is_cached: bool,
+        }
+
+        impl Statements {
+            pub(crate) fn new(options: &PgOptions) -> Self {
+                Self {
+                    $($name: name_tables(
+                        include_str!(concat!("../sql/", stringify!($name), ".sql")),
+                        options,
+                    ),)*
+                    begin: begin(options),
+                    is_cached: options.statement_cache_capacity > 0,
+                }
+            }
+        }
+    };
+}
+
+statements! {
+    acquire append checkpoint checkpoints clear_documents dead_letters delete delete_documents
+    documents head join_transaction known notify read_all read_stream rebuild record_error release
+    renew request_rebuild reset save save_with_letters scan_all scan_documents scan_stream
+    stream_head write_documents
+}
+
+impl Statements {
+    /// A query of one of these texts.
+    pub(crate) fn query<'q>(&self, sql: &SqlStr) -> Query<'q, Postgres, PgArguments> {
+        sqlx::query(sql.clone()).persistent(self.is_cached)
+    }
+}
+
+/// Puts the schema and the table of checkpoints in place of their default names.
+///
+/// Nothing relies on `search_path`: it is not ours in users' transactions, nor behind a pooler.
+pub(crate) fn name_tables(sql: &'static str, options: &PgOptions) -> SqlStr {
+    let PgOptions { schema, checkpoints_table, .. } = options;
+    if schema == "highwater" && checkpoints_table == "projection_checkpoints" {
+        return sql.into_sql_str();
+    }
+    let checkpoints = format!("\"{schema}\".\"{checkpoints_table}\"");
+    let named = sql
+        .replace("highwater.projection_checkpoints", &checkpoints)
+        .replace("highwater.", &format!("\"{schema}\"."));
+    // Safe: options are checked to hold plain identifiers before any statement is made.
+    AssertSqlSafe(named).into_sql_str()
+}
+
+/// One round trip for both, and a batch that freezes cannot keep its locks.
+fn begin(options: &PgOptions) -> SqlStr {
+    let idle = options.idle_in_transaction_timeout.as_millis();
+    AssertSqlSafe(format!(
+        "begin isolation level read committed; \
+         set local idle_in_transaction_session_timeout = '{idle}ms'"
+    ))
+    .into_sql_str()
+}

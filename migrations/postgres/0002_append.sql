@@ -1,0 +1,57 @@
+-- Appends a whole group, or nothing of it.
+--
+-- p_stream, p_head, p_count: the streams of the group, where the head of each must be (-2: may be
+-- anywhere, -3: anywhere but not -1) and how many events it gets.
+-- p_of .. p_metadata: the events, in their order in the log; p_of is the subscript of an event's
+-- stream in p_stream, p_name that stream's name again, p_nth its place among that stream's events
+-- of this group, from 1.
+--
+-- heads: where the streams were. known: ids that the log has already. last: the position of the
+-- last event of the group, null when nothing was appended, because an id was known or a head
+-- elsewhere.
+--
+-- One call is one transaction, so that a client that stalls cannot hold the lock. The settings
+-- keep plans that were made when the tables were empty from scanning them when they have grown.
+create function highwater.append(
+    p_stream text[], p_head bigint[], p_count int[],
+    p_of int[], p_name text[], p_nth int[],
+    p_id uuid[], p_type text[], p_data text[], p_metadata text[],
+    out heads bigint[], out known uuid[], out last bigint
+)
+language plpgsql
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    -- Whoever waited here sees, in the statements below, all that was committed meanwhile.
+    perform pg_advisory_xact_lock(hashtextextended('highwater.events', 0));
+
+    heads := array(
+        select coalesce((select s.head from highwater.streams s where s.name = p.name), -1)
+        from unnest(p_stream) with ordinality as p(name, n)
+        order by p.n
+    );
+    known := array(select e.event_id from highwater.events e where e.event_id = any(p_id));
+
+    if known <> '{}' or exists (
+        select from unnest(p_head, heads) as s(expected, head)
+        where not (s.expected = -2 or s.expected = s.head or (s.expected = -3 and s.head >= 0))
+    ) then
+        return;
+    end if;
+
+    last := coalesce((select max(e.position) from highwater.events e), -1);
+
+    insert into highwater.events
+        (position, stream, "offset", event_id, event_type, data, metadata)
+    select last + e.n, e.name, heads[e.of] + e.nth, e.id, e.type, e.data::json, e.metadata::json
+    from unnest(p_of, p_name, p_nth, p_id, p_type, p_data, p_metadata) with ordinality
+        as e("of", name, nth, id, type, data, metadata, n);
+
+    insert into highwater.streams as s (name, head)
+    select p.name, p.head + p.count from unnest(p_stream, heads, p_count) as p(name, head, count)
+    on conflict (name) do update set head = excluded.head;
+
+    last := last + cardinality(p_id);
+end
+$$;
