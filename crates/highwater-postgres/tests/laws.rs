@@ -1,0 +1,5 @@
+//! The laws of every store, each in a fresh schema.
+
+mod support;
+
+highwater_testkit::conformance!(all: crate::support::fresh);

@@ -1,0 +1,16 @@
+//! What the laws of every store cannot show of this one.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod append_and_commit;
+mod events;
+mod frozen;
+mod hints;
+mod killed;
+mod names;
+mod plans;
+mod poison;
+mod processes;
+mod read_model;
+#[path = "../support/mod.rs"]
+mod support;
