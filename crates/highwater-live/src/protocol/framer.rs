@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::varint::{self, Length};
 
 /// Ends a JSON record; it cannot stand in JSON itself.
-pub(super) const SEPARATOR: u8 = 0x1e;
+pub(crate) const RECORD_SEPARATOR: u8 = 0x1e;
 
 /// How records are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Framer {
     }
 
     fn next_separated(&mut self) -> Result<Option<Bytes>, Malformed> {
-        let end = self.buffer[self.searched..].iter().position(|byte| *byte == SEPARATOR);
+        let end = self.buffer[self.searched..].iter().position(|byte| *byte == RECORD_SEPARATOR);
         let length = end.map_or(self.buffer.len(), |end| self.searched + end);
         if length > self.limit {
             return Err(Malformed::TooLong { limit: self.limit });
@@ -136,7 +136,7 @@ mod tests {
             }
             bytes.extend_from_slice(record);
             if framing == Framing::Separated {
-                bytes.push(SEPARATOR);
+                bytes.push(RECORD_SEPARATOR);
             }
         }
         bytes
@@ -150,7 +150,7 @@ mod tests {
         ) {
             for framing in [Framing::LengthPrefixed, Framing::Separated] {
                 if framing == Framing::Separated {
-                    records.iter_mut().for_each(|record| record.retain(|byte| *byte != SEPARATOR));
+                    records.iter_mut().for_each(|record| record.retain(|byte| *byte != RECORD_SEPARATOR));
                 }
                 let bytes = framed(framing, &records);
                 let chunks: Vec<&[u8]> = bytes.chunks(size).collect();

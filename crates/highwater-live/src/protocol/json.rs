@@ -4,7 +4,7 @@ use bytes::Bytes;
 use highwater_core::RecordedEvent;
 use serde::{Deserialize, Serialize};
 
-use super::framer::SEPARATOR;
+use super::framer::RECORD_SEPARATOR;
 use super::message::ID_BYTES_MAX;
 use super::{
     Argument, ClientMessage, EncodedEvent, EventNotEncoded, Invocation, Malformed, ServerMessage,
@@ -111,7 +111,7 @@ pub(super) fn encode(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
         }
     };
     write(&outgoing, out);
-    out.push(SEPARATOR);
+    out.push(RECORD_SEPARATOR);
 }
 
 pub(super) fn encode_event(
@@ -126,7 +126,7 @@ pub(super) fn encode_event(
     event::write_json(event, &mut out)?;
     let end = out.len();
     out.extend_from_slice(b"]}");
-    out.push(SEPARATOR);
+    out.push(RECORD_SEPARATOR);
     let record = Bytes::from(out);
     Ok(EncodedEvent { event: record.slice(start..end), record })
 }
@@ -137,7 +137,7 @@ pub(super) fn encode_item(id: &str, item: &Bytes, out: &mut Vec<u8>) {
     out.extend_from_slice(br#","item":"#);
     out.extend_from_slice(item);
     out.push(b'}');
-    out.push(SEPARATOR);
+    out.push(RECORD_SEPARATOR);
 }
 
 fn write<T: Serialize>(value: &T, out: &mut Vec<u8>) {

@@ -20,6 +20,7 @@ mod varint;
 
 pub use argument::Argument;
 pub use event::{EncodedEvent, EventNotEncoded};
+pub(crate) use framer::RECORD_SEPARATOR;
 pub use framer::{Framer, Framing, Malformed};
 pub use handshake::{Handshake, HandshakeRefused};
 pub use message::{ClientMessage, Invocation, ServerMessage};

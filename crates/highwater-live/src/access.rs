@@ -1,0 +1,104 @@
+//! Who may connect, and who may follow what.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::http::{HeaderMap, Uri, header};
+use highwater_core::{BoxError, Source};
+
+/// Decides who may connect and what each may follow.
+///
+/// There are no defaults to forget: with an `Access` nothing is allowed that it does not allow.
+/// Without one, everybody may follow everything.
+#[async_trait]
+pub trait Access: Send + Sync + 'static {
+    /// Who makes a request; `None` refuses it with 401.
+    async fn identify(&self, credentials: &Credentials) -> Result<Option<Identity>, BoxError>;
+
+    /// Whether `identity` may follow `source`; asked for each subscription.
+    async fn may_follow(&self, identity: &Identity, source: &Source) -> Result<bool, BoxError>;
+}
+
+/// What a request says about who makes it.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// The token of the header `Authorization: Bearer`, or else of the query's `access_token`,
+    /// which is where a browser has to put it for WebSockets and server-sent events.
+    pub token: Option<String>,
+    /// All headers, for cookies and what a gateway may have added.
+    pub headers: HeaderMap,
+}
+
+/// The name of who has connected.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Identity(Arc<str>);
+
+impl Identity {
+    /// The identity `name`; the same name is the same identity.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Query {
+    access_token: Option<String>,
+}
+
+impl Credentials {
+    pub(crate) fn of(uri: &Uri, headers: &HeaderMap) -> Self {
+        let bearer = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim().to_owned());
+        let token = bearer.or_else(|| {
+            let query = axum::extract::Query::<Query>::try_from_uri(uri).ok();
+            query.and_then(|query| query.0.access_token)
+        });
+        Self { token, headers: headers.clone() }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(uri: &str, authorization: Option<&str>) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = authorization {
+            headers.insert(header::AUTHORIZATION, value.parse().unwrap());
+        }
+        Credentials::of(&uri.parse().unwrap(), &headers).token
+    }
+
+    #[test]
+    fn the_token_is_in_the_header_or_else_in_the_query() {
+        assert_eq!(token("/hub", Some("Bearer a.b")).as_deref(), Some("a.b"));
+        assert_eq!(token("/hub?id=1&access_token=c%2Ed", None).as_deref(), Some("c.d"));
+        assert_eq!(token("/hub?access_token=c", Some("bearer a")).as_deref(), Some("a"));
+        assert_eq!(token("/hub", Some("Basic a")), None);
+        assert_eq!(token("/hub", None), None);
+    }
+
+    #[test]
+    fn credentials_are_never_shown() {
+        let credentials = Credentials { token: Some("secret".to_owned()), ..Default::default() };
+        assert!(!format!("{credentials:?}").contains("secret"));
+    }
+}

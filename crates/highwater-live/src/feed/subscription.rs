@@ -1,0 +1,163 @@
+//! One subscription: catches up from the log, then goes on with what is appended.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use highwater_core::{EventStore, Offset, Page, Source, StoreError};
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::time::sleep;
+
+use super::LiveEvent;
+use super::tail::next_retry;
+use super::topics::Follower;
+use crate::gauges::Progress;
+
+/// The events of a source from an offset on: each of them, once, in order.
+///
+/// It holds one page of events at most. When its buffer of live events overflows, it reads the
+/// log from the last event that it gave out.
+pub(crate) struct Subscription {
+    log: Arc<dyn EventStore>,
+    source: Source,
+    follower: Follower,
+    /// Everything up to here has been given out.
+    after: Option<Offset>,
+    has_caught_up: bool,
+    page: usize,
+    progress: Progress,
+}
+
+/// Events in the first page, and in any page.
+const PAGE_FIRST: usize = 16;
+const PAGE_MAX: usize = 256;
+
+/// The payload bytes that a page aims at.
+const PAGE_BYTES: usize = 256 << 10;
+
+impl Subscription {
+    pub(super) fn new(
+        log: Arc<dyn EventStore>,
+        source: Source,
+        follower: Follower,
+        start: (Option<Offset>, bool),
+        progress: Progress,
+    ) -> Self {
+        let (after, has_caught_up) = start;
+        Self { log, source, follower, after, has_caught_up, page: PAGE_FIRST, progress }
+    }
+
+    /// The offset behind which the next events are.
+    pub(crate) fn after(&self) -> Option<Offset> {
+        self.after
+    }
+
+    /// The next events, one or more; waits for them when there are none yet. Cancel safe.
+    ///
+    /// Waits, too, while the store is unavailable. After another error it is of no more use.
+    pub(crate) async fn next(&mut self) -> Result<Vec<Arc<LiveEvent>>, StoreError> {
+        loop {
+            let events =
+                if self.has_caught_up { self.receive().await } else { self.read().await? };
+            if let Some(first) = events.first() {
+                self.progress.is_behind(first.position());
+                return Ok(events);
+            }
+        }
+    }
+
+    /// Reads a page of the log; the end of the log is where live events go on.
+    async fn read(&mut self) -> Result<Vec<Arc<LiveEvent>>, StoreError> {
+        let page = self.read_page().await?;
+        let bytes = page.events.iter().map(|event| event.data.as_str().len()).sum();
+        self.page = page_after(page.events.len(), bytes, self.page);
+        self.after = page.scanned_to.max(self.after);
+        self.has_caught_up = page.is_end;
+        let events = page.events.into_iter().map(|event| {
+            let offset = self.source.offset_of(&event);
+            LiveEvent::new(Arc::clone(&self.follower.name), offset, event)
+        });
+        Ok(events.collect())
+    }
+
+    async fn read_page(&self) -> Result<Page, StoreError> {
+        let mut retry_in = Duration::ZERO;
+        loop {
+            match self.log.read(&self.source, &[], self.after, self.page).await {
+                Err(error) if error.is_transient() => {
+                    retry_in = next_retry(retry_in);
+                    tracing::warn!(source = %self.source, ?retry_in, "{error}");
+                    sleep(retry_in).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Waits for live events; none means that the log has to be read.
+    async fn receive(&mut self) -> Vec<Arc<LiveEvent>> {
+        self.progress.has_caught_up();
+        let mut events = Vec::new();
+        match self.follower.events().recv().await {
+            Ok(event) => self.accept(event, &mut events),
+            Err(RecvError::Lagged(_)) => self.has_caught_up = false,
+            // The log is no longer read: the process is about to end.
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+        while self.has_caught_up && events.len() < PAGE_MAX {
+            match self.follower.events().try_recv() {
+                Ok(event) => self.accept(event, &mut events),
+                Err(TryRecvError::Lagged(_)) => self.has_caught_up = false,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        events
+    }
+
+    /// Takes a live event unless the log gave it already, or one before it is still missing.
+    fn accept(&mut self, event: Arc<LiveEvent>, events: &mut Vec<Arc<LiveEvent>>) {
+        if Some(event.offset) <= self.after {
+            return;
+        }
+        let is_gapless = matches!(self.source, Source::Stream(_));
+        if is_gapless && event.offset != Offset::following(self.after) {
+            self.has_caught_up = false;
+            return;
+        }
+        self.after = Some(event.offset);
+        events.push(event);
+    }
+}
+
+/// How many events to read next, given a page of so many events and bytes.
+fn page_after(events: usize, bytes: usize, page: usize) -> usize {
+    match bytes.checked_div(events) {
+        None => page,
+        Some(average) => (PAGE_BYTES / average.max(1)).clamp(1, PAGE_MAX.min(page * 2)),
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription")
+            .field("source", &self.source)
+            .field("after", &self.after)
+            .field("has_caught_up", &self.has_caught_up)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_grow_with_small_events_and_shrink_to_one_with_large_ones() {
+        assert_eq!(page_after(16, 1_600, 16), 32);
+        assert_eq!(page_after(256, 25_600, 256), 256);
+        assert_eq!(page_after(16, 16 << 20, 16), 1);
+        assert_eq!(page_after(16, 512 << 10, 16), 8);
+        assert_eq!(page_after(0, 0, 32), 32);
+        assert_eq!(page_after(4, 0, 4), 8);
+    }
+}

@@ -1,0 +1,121 @@
+//! Who follows what at the end of the log.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use highwater_core::{RecordedEvent, Source};
+use tokio::sync::broadcast;
+
+use super::LiveEvent;
+
+/// The sources that are followed, each with the last few events for its followers.
+#[derive(Debug)]
+pub(super) struct Topics {
+    live_buffer: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    is_read: bool,
+    topics: HashMap<Source, Topic>,
+}
+
+#[derive(Debug)]
+struct Topic {
+    name: Arc<str>,
+    events: broadcast::Sender<Arc<LiveEvent>>,
+}
+
+/// One follower of a source; the source is forgotten with its last one.
+#[derive(Debug)]
+pub(super) struct Follower {
+    topics: Arc<Topics>,
+    source: Source,
+    pub(super) name: Arc<str>,
+    /// `None` only while it is being dropped.
+    events: Option<broadcast::Receiver<Arc<LiveEvent>>>,
+}
+
+impl Topics {
+    pub(super) fn new(live_buffer: usize) -> Self {
+        Self { live_buffer: live_buffer.max(1), state: Mutex::default() }
+    }
+
+    /// Joins the followers of `source`; `None` when nobody reads the end of the log.
+    pub(super) fn join(self: &Arc<Self>, source: &Source) -> Option<Follower> {
+        let mut state = self.state();
+        state.is_read.then(|| self.follow(&mut state, source))
+    }
+
+    /// Joins as the first follower; the caller is about to read the end of the log.
+    pub(super) fn open(self: &Arc<Self>, source: &Source) -> Follower {
+        let mut state = self.state();
+        state.is_read = true;
+        self.follow(&mut state, source)
+    }
+
+    fn follow(self: &Arc<Self>, state: &mut State, source: &Source) -> Follower {
+        let topic = state.topics.entry(source.clone()).or_insert_with(|| Topic {
+            name: source.to_string().into(),
+            events: broadcast::Sender::new(self.live_buffer),
+        });
+        Follower {
+            topics: Arc::clone(self),
+            source: source.clone(),
+            name: Arc::clone(&topic.name),
+            events: Some(topic.events.subscribe()),
+        }
+    }
+
+    /// Hands the events to their followers.
+    ///
+    /// False when there are no followers left: then nobody reads the end of the log any more,
+    /// and the caller must stop.
+    pub(super) fn publish(&self, events: &[RecordedEvent]) -> bool {
+        let mut state = self.state();
+        for event in events {
+            state.publish(event);
+        }
+        state.is_read = !state.topics.is_empty();
+        state.is_read
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn publish(&self, event: &RecordedEvent) {
+        let stream = event.stream.clone();
+        for source in [Source::Category(stream.category()), Source::All, Source::Stream(stream)] {
+            if let Some(topic) = self.topics.get(&source) {
+                let offset = source.offset_of(event);
+                let event = LiveEvent::new(Arc::clone(&topic.name), offset, event.clone());
+                // Fails only when the last follower is about to leave.
+                drop(topic.events.send(event));
+            }
+        }
+    }
+}
+
+impl Follower {
+    /// The buffer of live events, which overflows when it is not read in time.
+    pub(super) fn events(&mut self) -> &mut broadcast::Receiver<Arc<LiveEvent>> {
+        self.events.as_mut().expect("it is there until the follower is dropped")
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let mut state = self.topics.state();
+        self.events = None;
+        if let Entry::Occupied(topic) = state.topics.entry(self.source.clone())
+            && topic.get().events.receiver_count() == 0
+        {
+            topic.remove();
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What the live hub is doing, in numbers.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use highwater_core::Offset;
+
+/// The live hub at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiveGauges {
+    /// Connections, those that have negotiated and not attached yet included.
+    pub connections: usize,
+    /// Subscriptions of all connections.
+    pub subscriptions: usize,
+    /// Bytes that wait for clients to take them.
+    pub buffered_bytes: usize,
+    /// How far the slowest subscription is behind the end of the log, in positions.
+    pub slowest_lag: u64,
+    /// Events handed to connections since the start, once for each that got it.
+    pub delivered: u64,
+}
+
+/// Counts for [`LiveGauges`], shared by everything that has something to count.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    delivered: AtomicU64,
+    buffered: AtomicUsize,
+    /// The first position that the reader at the end of the log has not read.
+    head: AtomicU64,
+    next: AtomicU64,
+    followers: Mutex<HashMap<u64, Arc<AtomicU64>>>,
+}
+
+/// The position of a follower that has caught up.
+const CAUGHT_UP: u64 = u64::MAX;
+
+/// Where one subscription is; it counts as one until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    counters: Arc<Counters>,
+    key: u64,
+    position: Arc<AtomicU64>,
+}
+
+/// Bytes that wait for a client; they count until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Buffered {
+    counters: Arc<Counters>,
+    bytes: usize,
+}
+
+impl Counters {
+    pub(crate) fn gauges(&self, connections: usize) -> LiveGauges {
+        let followers = self.followers();
+        let head = self.head.load(Ordering::Relaxed);
+        let positions = followers.values().map(|position| position.load(Ordering::Relaxed));
+        LiveGauges {
+            connections,
+            subscriptions: followers.len(),
+            buffered_bytes: self.buffered.load(Ordering::Relaxed),
+            slowest_lag: head.saturating_sub(positions.min().unwrap_or(CAUGHT_UP)),
+            delivered: self.delivered.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Counts a subscription.
+    pub(crate) fn follow(self: &Arc<Self>) -> Progress {
+        let key = self.next.fetch_add(1, Ordering::Relaxed);
+        let position = Arc::new(AtomicU64::new(CAUGHT_UP));
+        self.followers().insert(key, Arc::clone(&position));
+        Progress { counters: Arc::clone(self), key, position }
+    }
+
+    pub(crate) fn log_read_to(&self, after: Option<Offset>) {
+        self.head.store(Offset::following(after).get(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn delivered(&self, events: usize) {
+        self.delivered.fetch_add(events as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn buffer(self: &Arc<Self>, bytes: usize) -> Buffered {
+        self.buffered.fetch_add(bytes, Ordering::Relaxed);
+        Buffered { counters: Arc::clone(self), bytes }
+    }
+
+    fn followers(&self) -> MutexGuard<'_, HashMap<u64, Arc<AtomicU64>>> {
+        self.followers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress {
+    /// The event at `position` is the next that the client is to get.
+    pub(crate) fn is_behind(&self, position: u64) {
+        self.position.store(position, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_caught_up(&self) {
+        self.position.store(CAUGHT_UP, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.counters.followers().remove(&self.key);
+    }
+}
+
+impl Drop for Buffered {
+    fn drop(&mut self) {
+        self.counters.buffered.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}

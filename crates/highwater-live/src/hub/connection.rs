@@ -1,0 +1,127 @@
+//! A connection from its handshake to its end, whatever the transport.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tracing::Instrument;
+
+use super::outbox::Outbox;
+use super::session::Session;
+use super::{End, Frame, Hub};
+use crate::Identity;
+use crate::door::Seat;
+use crate::protocol::{Framer, Framing, Handshake, HandshakeRefused, Protocol};
+
+/// One client; [`run`](Self::run) serves it.
+///
+/// Bytes come in through one channel and go out through another, so that transports only carry
+/// them. Both are short: a client that does not read is not read from either.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) identity: Option<Identity>,
+    /// Room for this connection, given back when it ends.
+    pub(crate) seat: Seat,
+    /// What the client sends, cut in any way.
+    pub(crate) inbox: mpsc::Receiver<Bytes>,
+    /// Where frames go.
+    pub(crate) frames: mpsc::Sender<Frame>,
+    pub(crate) transport: Transport,
+}
+
+/// The other end of a connection's way out.
+pub(crate) type Frames = mpsc::Receiver<Frame>;
+
+/// What a transport can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    WebSockets,
+    ServerSentEvents,
+    LongPolling,
+}
+
+impl Transport {
+    /// Whether it carries MessagePack.
+    fn is_binary(self) -> bool {
+        self != Self::ServerSentEvents
+    }
+
+    /// Whether both sides show that they are alive by pings; a poll does it by itself.
+    pub(super) fn has_pings(self) -> bool {
+        self != Self::LongPolling
+    }
+}
+
+impl Connection {
+    /// Serves the client until one side ends the connection, and says why it has ended.
+    pub(crate) async fn run(self) -> End {
+        let id = uuid::Uuid::new_v4();
+        let span = tracing::info_span!("live", %id, transport = ?self.transport);
+        async move {
+            tracing::debug!("the client has connected");
+            let end = self.serve().await;
+            tracing::debug!("{end}");
+            end
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn serve(self) -> End {
+        let Self { hub, identity, seat: _seat, mut inbox, frames, transport } = self;
+        let stall_timeout = hub.options.stall_timeout;
+        let mut outbox = Outbox::new(frames, Arc::clone(&hub.counters), stall_timeout);
+        let greeted = tokio::select! {
+            greeted = greet(&hub, transport, &mut inbox) => greeted,
+            () = hub.draining.cancelled() => Err(End::Draining),
+            () = outbox.closed() => Err(End::Gone),
+        };
+        let answer = match &greeted {
+            Ok((handshake, _)) => {
+                outbox.switch(handshake.protocol);
+                Bytes::from_static(Handshake::ACCEPTED)
+            }
+            Err(End::Refused(refusal)) => refusal.response().into(),
+            Err(end) => return *end,
+        };
+        if let Err(end) = outbox.send(answer).await {
+            return end;
+        }
+        match greeted {
+            Ok((_, framer)) => {
+                Session::new(hub, identity, transport, (framer, outbox)).run(inbox).await
+            }
+            Err(end) => end,
+        }
+    }
+}
+
+/// Receives the handshake; the framer has whatever came behind it.
+async fn greet(
+    hub: &Hub,
+    transport: Transport,
+    inbox: &mut mpsc::Receiver<Bytes>,
+) -> Result<(Handshake, Framer), End> {
+    let received = timeout(hub.options.handshake_timeout, first_record(inbox)).await;
+    let (record, mut framer) = received.unwrap_or(Err(End::Refused(HandshakeRefused::TimedOut)))?;
+    let handshake = Handshake::read(&record).map_err(End::Refused)?;
+    if handshake.protocol == Protocol::MessagePack && !transport.is_binary() {
+        return Err(End::Refused(HandshakeRefused::TextOnly));
+    }
+    framer.switch(handshake.protocol.framing(), hub.options.limits.message_bytes);
+    Ok((handshake, framer))
+}
+
+async fn first_record(inbox: &mut mpsc::Receiver<Bytes>) -> Result<(Bytes, Framer), End> {
+    let mut framer = Framer::new(Framing::Separated, Handshake::BYTES_MAX);
+    loop {
+        framer.push(&inbox.recv().await.ok_or(End::Gone)?);
+        match framer.next_record() {
+            Ok(Some(record)) => return Ok((record, framer)),
+            Ok(None) => {}
+            Err(_) => return Err(End::Refused(HandshakeRefused::Malformed)),
+        }
+    }
+}

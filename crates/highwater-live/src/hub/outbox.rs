@@ -1,0 +1,121 @@
+//! The way out: messages gathered into frames, frames handed to the transport.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+use super::End;
+use crate::gauges::{Buffered, Counters};
+use crate::protocol::{Protocol, RECORD_SEPARATOR, ServerMessage};
+
+/// Whole messages for the transport to send at once.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    /// The messages, one after the other.
+    pub(crate) bytes: Bytes,
+    /// Whether they are text.
+    pub(crate) is_text: bool,
+    _buffered: Buffered,
+}
+
+impl Frame {
+    /// Takes the first message off a frame of text; `None` when it is the only one.
+    pub(crate) fn split_message(&mut self) -> Option<Bytes> {
+        let end = self.bytes.iter().position(|byte| *byte == RECORD_SEPARATOR)?;
+        (end + 1 < self.bytes.len()).then(|| self.bytes.split_to(end + 1))
+    }
+}
+
+/// Collects messages and sends them together; the only writer of its connection.
+///
+/// At most two frames wait: the one being gathered, and one on its way to the transport.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    frames: mpsc::Sender<Frame>,
+    counters: Arc<Counters>,
+    stall_timeout: Duration,
+    protocol: Protocol,
+    messages: Vec<Bytes>,
+    size: usize,
+    last_sent: Instant,
+}
+
+/// A frame is sent once it has this many bytes; a longer message is a frame of its own.
+const FRAME_BYTES: usize = 64 << 10;
+
+impl Outbox {
+    pub(crate) fn new(
+        frames: mpsc::Sender<Frame>,
+        counters: Arc<Counters>,
+        stall_timeout: Duration,
+    ) -> Self {
+        let (messages, last_sent) = (Vec::new(), Instant::now());
+        let protocol = Protocol::Json;
+        Self { frames, counters, stall_timeout, protocol, messages, size: 0, last_sent }
+    }
+
+    /// Encodes what follows in another protocol; for the end of the handshake.
+    pub(super) fn switch(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+    }
+
+    pub(super) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// When bytes were last handed to the transport.
+    pub(crate) fn last_sent(&self) -> Instant {
+        self.last_sent
+    }
+
+    pub(super) async fn say(&mut self, message: ServerMessage<'_>) -> Result<(), End> {
+        let mut out = Vec::new();
+        self.protocol.encode(&message, &mut out);
+        self.push(out.into()).await
+    }
+
+    /// Adds an encoded message, and sends what was there before when the frame would get long.
+    pub(crate) async fn push(&mut self, message: Bytes) -> Result<(), End> {
+        if self.size + message.len() > FRAME_BYTES {
+            self.flush().await?;
+        }
+        self.size += message.len();
+        self.messages.push(message);
+        Ok(())
+    }
+
+    /// Hands what has been gathered to the transport, waiting for it to take the frame before.
+    pub(crate) async fn flush(&mut self) -> Result<(), End> {
+        let bytes = match self.messages.len() {
+            0 => return Ok(()),
+            1 => self.messages.remove(0),
+            _ => self.messages.concat().into(),
+        };
+        self.messages.clear();
+        self.size = 0;
+        let _buffered = self.counters.buffer(bytes.len());
+        let frame = Frame { bytes, is_text: self.protocol == Protocol::Json, _buffered };
+        match timeout(self.stall_timeout, self.frames.send(frame)).await {
+            Ok(Ok(())) => {
+                self.last_sent = Instant::now();
+                Ok(())
+            }
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::Stalled),
+        }
+    }
+
+    /// Sends a message in a frame of its own.
+    pub(crate) async fn send(&mut self, message: Bytes) -> Result<(), End> {
+        self.push(message).await?;
+        self.flush().await
+    }
+
+    /// Returns when the transport takes nothing any more.
+    pub(crate) async fn closed(&self) {
+        self.frames.closed().await;
+    }
+}

@@ -1,0 +1,300 @@
+//! A connection after its handshake: calls come in, events go out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::{BoxFuture, FutureExt};
+use highwater_core::{Offset, Source};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::call::{Call, CallError};
+use super::connection::Transport;
+use super::followed::{Followed, Given, Key};
+use super::outbox::Outbox;
+use super::{End, Hub};
+use crate::Identity;
+use crate::feed::{NotSent, Subscription};
+use crate::protocol::{ClientMessage, Framer, Invocation, ServerMessage};
+
+/// Serves one client: its calls one after the other, its subscriptions meanwhile.
+pub(super) struct Session {
+    hub: Arc<Hub>,
+    identity: Option<Identity>,
+    transport: Transport,
+    framer: Framer,
+    outbox: Outbox,
+    followed: Followed,
+    /// The call that is being carried out; nothing is read from the client until it is done.
+    call: Option<BoxFuture<'static, Called>>,
+    last_received: Instant,
+    /// Whether the client has begun to send pings; one that never does is not timed.
+    has_pinged: bool,
+}
+
+/// A subscription that a client has asked for, or why there is none.
+struct Called {
+    key: Key,
+    name: String,
+    id: Option<String>,
+    result: Result<Subscription, CallError>,
+}
+
+/// How long a client may take to receive the last message.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+impl Session {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        identity: Option<Identity>,
+        transport: Transport,
+        (framer, outbox): (Framer, Outbox),
+    ) -> Self {
+        Self {
+            hub,
+            identity,
+            transport,
+            framer,
+            outbox,
+            followed: Followed::default(),
+            call: None,
+            last_received: Instant::now(),
+            has_pinged: false,
+        }
+    }
+
+    /// Serves until the connection ends, then says goodbye.
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Bytes>) -> End {
+        let mut outcome = self.read_on().await;
+        let end = loop {
+            match outcome {
+                Ok(()) => outcome = self.turn(&mut inbox).await,
+                Err(end) => break end,
+            }
+        };
+        let reason = end.to_string();
+        if let Some(farewell) = end.farewell(&reason) {
+            let said = timeout(FAREWELL, self.say_last(farewell)).await;
+            tracing::debug!(was_said = matches!(said, Ok(Ok(()))), "farewell");
+        }
+        end
+    }
+
+    async fn say_last(&mut self, message: ServerMessage<'_>) -> Result<(), End> {
+        self.outbox.say(message).await?;
+        self.outbox.flush().await
+    }
+
+    /// Waits for one thing to do and does it.
+    async fn turn(&mut self, inbox: &mut mpsc::Receiver<Bytes>) -> Result<(), End> {
+        let due = self.due();
+        tokio::select! {
+            biased;
+            () = self.hub.draining.cancelled() => return Err(End::Draining),
+            () = self.outbox.closed() => return Err(End::Gone),
+            called = async { self.call.as_mut().expect("checked below").await },
+                if self.call.is_some() =>
+            {
+                self.call = None;
+                self.finish(called).await?;
+                self.read_on().await?;
+            }
+            bytes = inbox.recv(), if self.call.is_none() => {
+                self.framer.push(&bytes.ok_or(End::Gone)?);
+                self.last_received = Instant::now();
+                self.read_on().await?;
+            }
+            Some((key, given)) = self.followed.next() => self.give(key, given).await?,
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                self.look_at_clock().await?;
+            }
+        }
+        self.outbox.flush().await
+    }
+
+    /// When the clock has to be looked at next.
+    fn due(&self) -> Option<Instant> {
+        if !self.transport.has_pings() {
+            return None;
+        }
+        let ping = self.outbox.last_sent() + self.hub.options.keep_alive;
+        Some(if self.has_pinged { ping.min(self.silent_at()) } else { ping })
+    }
+
+    fn silent_at(&self) -> Instant {
+        self.last_received + self.hub.options.client_timeout
+    }
+
+    async fn look_at_clock(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if self.has_pinged && now >= self.silent_at() {
+            return Err(End::Silent);
+        }
+        if now >= self.outbox.last_sent() + self.hub.options.keep_alive {
+            self.outbox.say(ServerMessage::Ping).await?;
+        }
+        Ok(())
+    }
+
+    /// Handles the messages that have arrived, up to a call that takes time.
+    async fn read_on(&mut self) -> Result<(), End> {
+        while self.call.is_none() {
+            let Some(record) = self.framer.next_record().map_err(End::Malformed)? else { break };
+            let message = self.outbox.protocol().decode(&record).map_err(End::Malformed)?;
+            match message {
+                ClientMessage::Invocation(invocation) => self.invoke(invocation).await?,
+                ClientMessage::Cancel { id } => {
+                    if self.followed.remove(&Key::Stream(id.clone())) {
+                        self.complete(Some(&id), None).await?;
+                    }
+                }
+                ClientMessage::Ping => self.has_pinged = true,
+                ClientMessage::Close => return Err(End::Closed),
+                ClientMessage::Other => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn invoke(&mut self, invocation: Invocation) -> Result<(), End> {
+        let call = Call::bind(&invocation);
+        let id = invocation.id;
+        match (call, id) {
+            (Ok(Call::Subscribe { source, from }), id) => {
+                self.open(Key::Handler(source.clone()), id, source, from).await
+            }
+            (Ok(Call::Stream { source, from }), Some(id)) => {
+                self.open(Key::Stream(id.clone()), Some(id), source, from).await
+            }
+            (Ok(Call::Unsubscribe { source }), id) => {
+                self.followed.remove(&Key::Handler(source));
+                self.complete(id.as_deref(), None).await
+            }
+            (Ok(Call::Stream { .. }), None) => Err(End::Malformed(NO_ID)),
+            (Err(error), id) => self.fail(id.as_deref(), &error).await,
+        }
+    }
+
+    /// Begins to open a subscription.
+    async fn open(
+        &mut self,
+        key: Key,
+        id: Option<String>,
+        source: Source,
+        from: Option<Offset>,
+    ) -> Result<(), End> {
+        let limit = self.hub.options.limits.subscriptions;
+        if self.followed.len() >= limit && !self.followed.contains(&key) {
+            return self.fail(id.as_deref(), &CallError::TooMany(limit)).await;
+        }
+        let (hub, identity) = (Arc::clone(&self.hub), self.identity.clone());
+        let call = async move {
+            let name = source.to_string();
+            let result = subscribe(&hub, identity.as_ref(), source, from).await;
+            Called { key, name, id, result }
+        };
+        self.call = Some(call.boxed());
+        Ok(())
+    }
+
+    /// Answers a call whose subscription has been opened, before any of its events.
+    async fn finish(&mut self, called: Called) -> Result<(), End> {
+        let Called { key, name, id, result } = called;
+        match result {
+            Ok(subscription) => {
+                if matches!(key, Key::Handler(_)) {
+                    let target = "SubscriptionConfirmed";
+                    self.outbox.say(ServerMessage::Call { target, argument: &name }).await?;
+                    self.complete(id.as_deref(), None).await?;
+                }
+                self.followed.add(key, subscription);
+                Ok(())
+            }
+            Err(error) => self.fail(id.as_deref(), &error).await,
+        }
+    }
+
+    /// Sends what a subscription has given.
+    async fn give(&mut self, key: Key, given: Given) -> Result<(), End> {
+        let (protocol, limit) = (self.outbox.protocol(), self.hub.options.limits.event_bytes);
+        let events = match given {
+            Ok(events) => events,
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the log is not readable"
+                );
+                return self.end_subscription(&key, &CallError::Unavailable.to_string()).await;
+            }
+        };
+        for event in &events {
+            let encoded = match event.encoded(protocol, limit) {
+                Ok(encoded) => encoded,
+                Err(error) => return self.give_up(&key, &error).await,
+            };
+            let message = match &key {
+                Key::Handler(_) => encoded.record.clone(),
+                Key::Stream(id) => {
+                    let mut out = Vec::new();
+                    protocol.encode_item(id, &encoded.event, &mut out);
+                    out.into()
+                }
+            };
+            self.outbox.push(message).await?;
+        }
+        self.hub.counters.delivered(events.len());
+        Ok(())
+    }
+
+    async fn give_up(&mut self, key: &Key, error: &NotSent) -> Result<(), End> {
+        tracing::warn!("{error}");
+        self.end_subscription(key, &error.to_string()).await
+    }
+
+    /// Ends a subscription that cannot go on, and tells the client why.
+    async fn end_subscription(&mut self, key: &Key, reason: &str) -> Result<(), End> {
+        self.followed.remove(key);
+        match key {
+            Key::Stream(id) => self.complete(Some(id), Some(reason)).await,
+            Key::Handler(_) => {
+                let message = ServerMessage::Call { target: "Error", argument: reason };
+                self.outbox.say(message).await
+            }
+        }
+    }
+
+    /// Says that a call has failed: in its completion, and to the handler of errors.
+    async fn fail(&mut self, id: Option<&str>, error: &CallError) -> Result<(), End> {
+        let reason = error.to_string();
+        tracing::debug!("{reason}");
+        self.outbox.say(ServerMessage::Call { target: "Error", argument: &reason }).await?;
+        self.complete(id, Some(&reason)).await
+    }
+
+    async fn complete(&mut self, id: Option<&str>, error: Option<&str>) -> Result<(), End> {
+        match id {
+            Some(id) => self.outbox.say(ServerMessage::Completion { id, error }).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// A stream has to be invoked under an id; the codecs refuse one without.
+const NO_ID: crate::protocol::Malformed = crate::protocol::Malformed::Field("invocation id");
+
+/// Opens a subscription if the identity may follow the source.
+async fn subscribe(
+    hub: &Hub,
+    identity: Option<&Identity>,
+    source: Source,
+    from: Option<Offset>,
+) -> Result<Subscription, CallError> {
+    if !hub.may_follow(identity, &source).await? {
+        return Err(CallError::Denied(source.to_string()));
+    }
+    hub.feed.subscribe(source, from).await.map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "the log is not readable");
+        CallError::Unavailable
+    })
+}

@@ -1,0 +1,99 @@
+//! The live hub as applications see it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use highwater_core::EventStore;
+
+use crate::hub::Hub;
+use crate::{Access, LiveGauges, LiveOptions, transport};
+
+/// Lets clients follow streams; cloning shares the hub.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use highwater_core::EventStore;
+/// # use highwater_live::{Live, LiveOptions};
+/// # fn mount(events: Arc<dyn EventStore>) {
+/// let live = Live::new(events).options(LiveOptions::default());
+/// let app = axum::Router::new()
+///     .route("/hello", axum::routing::get(|| async { "hello" }))
+///     .merge(live.router());
+/// # let _: axum::Router = app;
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Live {
+    log: Arc<dyn EventStore>,
+    access: Option<Arc<dyn Access>>,
+    hub: Arc<Hub>,
+}
+
+/// Where [`Live::router`] has the hub.
+const HUB: &str = "/hubs/events";
+
+impl Live {
+    /// A hub of the streams in `events` that everybody may follow.
+    #[must_use]
+    pub fn new(events: Arc<dyn EventStore>) -> Self {
+        let hub = Hub::new(Arc::clone(&events), LiveOptions::default(), None);
+        Self { log: events, access: None, hub }
+    }
+
+    /// Sets times, sizes and limits; to be called before there is a router.
+    #[must_use]
+    pub fn options(self, options: LiveOptions) -> Self {
+        let hub = Hub::new(Arc::clone(&self.log), options, self.access.clone());
+        Self { hub, ..self }
+    }
+
+    /// Sets who may connect and follow what; to be called before there is a router.
+    #[must_use]
+    pub fn access(self, access: impl Access) -> Self {
+        let access: Option<Arc<dyn Access>> = Some(Arc::new(access));
+        let options = self.hub.options.clone();
+        let hub = Hub::new(Arc::clone(&self.log), options, access.clone());
+        Self { hub, access, ..self }
+    }
+
+    /// The hub at `/hubs/events`, and streams at `/streams/{stream}/events`.
+    ///
+    /// Serve it with `into_make_service_with_connect_info::<SocketAddr>()` to have connections
+    /// counted by address.
+    pub fn router(&self) -> Router {
+        Router::new().nest(HUB, self.hub_router()).merge(self.streams_router())
+    }
+
+    /// The SignalR hub, to be nested at the path that its clients know.
+    pub fn hub_router(&self) -> Router {
+        transport::hub_routes(Arc::clone(&self.hub))
+    }
+
+    /// Streams as plain server-sent events, at `/streams/{stream}/events`.
+    pub fn streams_router(&self) -> Router {
+        transport::stream_routes(Arc::clone(&self.hub))
+    }
+
+    /// What the hub is doing now.
+    #[must_use]
+    pub fn gauges(&self) -> LiveGauges {
+        self.hub.counters.gauges(self.hub.door.total())
+    }
+
+    /// Sends every client elsewhere: lets nobody in any more, closes each connection in a way
+    /// that its client takes as a request to reconnect, and returns when all have ended.
+    ///
+    /// Call it before the server is shut down; a server waits for its open responses.
+    pub async fn drain(&self) {
+        self.hub.draining.cancel();
+        self.hub.negotiated.expire_all();
+        self.hub.door.emptied().await;
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Live").field(&self.hub).finish()
+    }
+}

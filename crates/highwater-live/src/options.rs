@@ -1,0 +1,98 @@
+//! How the live hub treats its clients.
+
+use std::time::Duration;
+
+/// Times, sizes and limits of the live hub; the defaults suit most.
+///
+/// ```
+/// use highwater_live::LiveOptions;
+/// let options = LiveOptions {
+///     allowed_origins: vec!["https://shop.example".to_owned()],
+///     ..Default::default()
+/// };
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveOptions {
+    /// Origins of pages, other than the hub's own, that may connect; each as the browser sends
+    /// it, such as `https://shop.example`. Default none.
+    pub allowed_origins: Vec<String>,
+    /// Live events kept for each source that is followed, rounded up to a power of two; whoever
+    /// falls behind further reads the log. Default 64; raise it when bursts cause many reads.
+    pub live_buffer: usize,
+    /// How long a connection may be silent before the hub sends a ping. Default 15 s; clients
+    /// give up after 30 s, so lower it only.
+    pub keep_alive: Duration,
+    /// How long a client that has begun to send pings may be silent. Default 30 s; raise it for
+    /// clients that ping less often than each 15 s.
+    pub client_timeout: Duration,
+    /// How long a client may take for its handshake. Default 15 s; lower it under attack.
+    pub handshake_timeout: Duration,
+    /// How long a client may take to connect after negotiate, and to poll again when it polls.
+    /// Default 15 s; raise it for very slow networks.
+    pub attach_timeout: Duration,
+    /// How long a client may take none of the bytes that wait for it before it is disconnected.
+    /// Default 30 s; lower it to free memory earlier.
+    pub stall_timeout: Duration,
+    /// How long a poll waits for something to send. Default 90 s; clients give up at 100 s, and
+    /// some proxies earlier.
+    pub poll_timeout: Duration,
+    /// Whether a WebSocket with an unknown connection id is refused instead of treated as a new
+    /// connection. Default false, which needs no sticky sessions.
+    pub strict_connection_id: bool,
+    /// Bounds on what clients may use.
+    pub limits: LiveLimits,
+}
+
+/// Bounds on what clients may use; what is over one is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveLimits {
+    /// Bytes of a message or of the body of a request from a client. Default 32 KiB; no method
+    /// needs more.
+    pub message_bytes: usize,
+    /// Bytes of a message to a client. Default 900 KiB; raise it when no client is pysignalr,
+    /// which takes no WebSocket message of 1 MiB or more.
+    pub event_bytes: usize,
+    /// Subscriptions of one connection. Default 100; a category needs only one.
+    pub subscriptions: usize,
+    /// Connections in total. Default 10,000; raise it with the limit on open files.
+    pub connections: usize,
+    /// Connections of one identity. Default 100; none when identities are whole services.
+    pub connections_per_identity: Option<usize>,
+    /// Connections of one address. Default none, since a proxy makes all addresses one; it needs
+    /// a server that provides `ConnectInfo<SocketAddr>`.
+    pub connections_per_address: Option<usize>,
+    /// New connections per second, and as many at once. Default 2,000; lower it to protect the
+    /// store from everyone coming back at the same time.
+    pub connects_per_second: u32,
+}
+
+impl Default for LiveOptions {
+    fn default() -> Self {
+        Self {
+            allowed_origins: Vec::new(),
+            live_buffer: 64,
+            keep_alive: Duration::from_secs(15),
+            client_timeout: Duration::from_secs(30),
+            handshake_timeout: Duration::from_secs(15),
+            attach_timeout: Duration::from_secs(15),
+            stall_timeout: Duration::from_secs(30),
+            poll_timeout: Duration::from_secs(90),
+            strict_connection_id: false,
+            limits: LiveLimits::default(),
+        }
+    }
+}
+
+impl Default for LiveLimits {
+    fn default() -> Self {
+        Self {
+            message_bytes: 32 << 10,
+            event_bytes: 900 << 10,
+            subscriptions: 100,
+            connections: 10_000,
+            connections_per_identity: Some(100),
+            connections_per_address: None,
+            connects_per_second: 2_000,
+        }
+    }
+}

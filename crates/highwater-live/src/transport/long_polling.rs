@@ -1,0 +1,215 @@
+//! Long polling: each `GET` waits for the next frame.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio::time::timeout;
+
+use super::negotiated::{Attachment, Entry};
+use super::{Refusal, Visitor};
+use crate::hub::{Connection, Frame, Frames, Hub, Transport};
+
+/// The polls of one connection, of which the latest gets the next frame.
+#[derive(Debug)]
+pub(crate) struct Polls {
+    waiting: Mutex<Waiting>,
+    seen: watch::Sender<Seen>,
+}
+
+/// What the next poll gets.
+#[derive(Debug)]
+struct Waiting {
+    frames: Frames,
+    /// What a poll for single messages has left of a frame.
+    frame: Option<Frame>,
+}
+
+/// The polls that have come, and how many of them have not been answered.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    total: u64,
+    open: usize,
+    /// Whether a poll was told that the connection is closed.
+    told_closed: bool,
+}
+
+/// The answer to a poll.
+enum Answer {
+    Messages(Bytes, bool),
+    Nothing,
+    Closed,
+}
+
+/// Answers a poll; the first one starts the connection.
+pub(super) async fn poll(
+    hub: Arc<Hub>,
+    id: &str,
+    visitor: Visitor,
+    one_message: bool,
+) -> Result<Response, Refusal> {
+    let entry = hub.negotiated.find(id).ok_or(Refusal::NoConnection)?;
+    visitor.must_be(&hub, entry.identity.as_ref()).await?;
+    let polls = attach(&hub, id, &entry).ok_or(Refusal::OtherTransport)?;
+    let answer = polls.next(hub.options.poll_timeout, one_message).await;
+    if matches!(answer, Answer::Closed) {
+        polls.seen.send_modify(|seen| seen.told_closed |= seen.open == 0);
+    }
+    Ok(answer.into_response())
+}
+
+/// The polls of the connection; `None` when it has another transport.
+fn attach(hub: &Arc<Hub>, id: &str, entry: &Arc<Entry>) -> Option<Arc<Polls>> {
+    let mut state = entry.state();
+    if let Attachment::Polling(polls) = &*state {
+        return Some(Arc::clone(polls));
+    }
+    let (sender, frames) = mpsc::channel(1);
+    let waiting = Mutex::new(Waiting { frames, frame: None });
+    let polls = Arc::new(Polls { waiting, seen: watch::Sender::default() });
+    let polling = Attachment::Polling(Arc::clone(&polls));
+    let (seat, inbox) = match std::mem::replace(&mut *state, polling) {
+        Attachment::Waiting { seat, inbox } => (seat, inbox),
+        attached => {
+            *state = attached;
+            return None;
+        }
+    };
+    let connection = Connection {
+        hub: Arc::clone(hub),
+        identity: entry.identity.clone(),
+        seat,
+        inbox,
+        frames: sender,
+        transport: Transport::LongPolling,
+    };
+    tokio::spawn(serve(
+        Arc::clone(hub),
+        id.to_owned(),
+        Arc::clone(entry),
+        Arc::clone(&polls),
+        connection,
+    ));
+    Some(polls)
+}
+
+/// Runs the connection while polls come, and keeps what it said last for the next of them.
+async fn serve(
+    hub: Arc<Hub>,
+    id: String,
+    entry: Arc<Entry>,
+    polls: Arc<Polls>,
+    connection: Connection,
+) {
+    let gap = hub.options.attach_timeout;
+    tokio::select! {
+        _ = connection.run() => {
+            tokio::select! {
+                () = polls.told_closed() => {}
+                () = polls.abandoned(gap) => {}
+                () = entry.closed.cancelled() => {}
+            }
+        }
+        () = polls.abandoned(gap) => {}
+        () = entry.closed.cancelled() => {}
+    }
+    hub.negotiated.remove(&id);
+}
+
+impl Polls {
+    /// Waits for the next frame, unless another poll comes.
+    async fn next(&self, patience: Duration, one_message: bool) -> Answer {
+        let open = OpenPoll::new(self);
+        if open.number == 1 {
+            // JavaScript sends its handshake only once its first poll was answered.
+            return Answer::Nothing;
+        }
+        let mut seen = self.seen.subscribe();
+        tokio::select! {
+            biased;
+            _ = seen.wait_for(|seen| seen.total > open.number) => Answer::Closed,
+            answer = timeout(patience, self.take(one_message)) => answer.unwrap_or(Answer::Nothing),
+        }
+    }
+
+    /// Takes the next frame, or one message of it. Cancel safe.
+    async fn take(&self, one_message: bool) -> Answer {
+        let mut waiting = self.waiting.lock().await;
+        if waiting.frame.is_none() {
+            waiting.frame = waiting.frames.recv().await;
+        }
+        match waiting.frame.take() {
+            None => Answer::Closed,
+            Some(mut frame) => {
+                let is_text = frame.is_text;
+                let bytes = if one_message && is_text { frame.split_message() } else { None };
+                match bytes {
+                    Some(message) => {
+                        waiting.frame = Some(frame);
+                        Answer::Messages(message, is_text)
+                    }
+                    None => Answer::Messages(frame.bytes, is_text),
+                }
+            }
+        }
+    }
+
+    /// Returns when no poll has been open for as long as `gap`.
+    async fn abandoned(&self, gap: Duration) {
+        let mut seen = self.seen.subscribe();
+        loop {
+            // Waiting fails only when the sender is gone, and that is in `self`.
+            drop(seen.wait_for(|seen| seen.open == 0).await);
+            if timeout(gap, seen.wait_for(|seen| seen.open > 0)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Returns when a poll has been answered with the end of the connection.
+    async fn told_closed(&self) {
+        drop(self.seen.subscribe().wait_for(|seen| seen.told_closed).await);
+    }
+}
+
+/// A poll that has not been answered yet.
+struct OpenPoll<'a> {
+    polls: &'a Polls,
+    number: u64,
+}
+
+impl<'a> OpenPoll<'a> {
+    fn new(polls: &'a Polls) -> Self {
+        let mut number = 0;
+        polls.seen.send_modify(|seen| {
+            seen.total += 1;
+            seen.open += 1;
+            number = seen.total;
+        });
+        Self { polls, number }
+    }
+}
+
+impl Drop for OpenPoll<'_> {
+    fn drop(&mut self) {
+        self.polls.seen.send_modify(|seen| seen.open -= 1);
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let uncached = [(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"))];
+        let (status, body, is_text) = match self {
+            Self::Messages(bytes, is_text) => (StatusCode::OK, bytes, is_text),
+            Self::Nothing => (StatusCode::OK, Bytes::new(), true),
+            Self::Closed => (StatusCode::NO_CONTENT, Bytes::new(), true),
+        };
+        let content =
+            if is_text { "text/plain; charset=utf-8" } else { "application/octet-stream" };
+        let content = [(header::CONTENT_TYPE, HeaderValue::from_static(content))];
+        (status, uncached, content, body).into_response()
+    }
+}

@@ -1,0 +1,84 @@
+//! Transports: they carry the bytes of connections over HTTP, and know nothing of their meaning.
+
+mod admission;
+mod event_source;
+mod long_polling;
+mod negotiate;
+mod negotiated;
+mod origin;
+mod refusal;
+mod server_sent_events;
+mod uplink;
+mod web_sockets;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+pub(crate) use negotiated::Negotiated;
+
+use crate::hub::Hub;
+use admission::Visitor;
+use refusal::Refusal;
+
+/// The parameters of the hub's requests; others, such as those against caches, are ignored.
+#[derive(Debug, serde::Deserialize)]
+struct Params {
+    id: Option<String>,
+    #[serde(rename = "negotiateVersion")]
+    negotiate_version: Option<String>,
+}
+
+/// The hub, at the root of the router.
+pub(crate) fn hub_routes(hub: Arc<Hub>) -> Router {
+    let body_limit = DefaultBodyLimit::max(hub.options.limits.message_bytes);
+    let routes = Router::new()
+        .route("/", get(attach).post(uplink::receive).delete(uplink::close))
+        .route("/negotiate", post(negotiate::negotiate))
+        .layer(body_limit);
+    guarded(routes, hub)
+}
+
+/// Streams as plain server-sent events.
+pub(crate) fn stream_routes(hub: Arc<Hub>) -> Router {
+    let routes = Router::new().route("/streams/{stream}/events", get(event_source::follow));
+    guarded(routes, hub)
+}
+
+/// Lets in only allowed origins, and tells their browsers so.
+fn guarded(routes: Router<Arc<Hub>>, hub: Arc<Hub>) -> Router {
+    let check = middleware::from_fn_with_state(Arc::clone(&hub), origin::check);
+    routes.layer(check).layer(origin::cors(&hub.options.allowed_origins)).with_state(hub)
+}
+
+/// Attaches a transport to a connection: the request says which one.
+async fn attach(
+    State(hub): State<Arc<Hub>>,
+    params: Result<Query<Params>, QueryRejection>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Refusal> {
+    let Query(params) = params?;
+    if let Ok(upgrade) = upgrade {
+        return web_sockets::attach(hub, params.id, visitor, upgrade).await;
+    }
+    let id = params.id.ok_or(Refusal::NoId)?;
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    match accept {
+        Some(accept) if accept.contains("text/event-stream") => {
+            server_sent_events::attach(hub, &id, visitor).await
+        }
+        // signalrcore asks for exactly this, and reads one message of each answer.
+        Some("Text") => long_polling::poll(hub, &id, visitor, true).await,
+        _ => long_polling::poll(hub, &id, visitor, false).await,
+    }
+}

@@ -1,0 +1,43 @@
+//! `POST /negotiate`: gives out connection ids.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use serde_json::Value;
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::negotiated::Entry;
+use super::{Params, Refusal, Visitor};
+use crate::hub::Hub;
+use crate::protocol::Negotiation;
+
+/// Makes a connection, which the client has to attach a transport to before long.
+pub(super) async fn negotiate(
+    State(hub): State<Arc<Hub>>,
+    params: Result<Query<Params>, QueryRejection>,
+    visitor: Visitor,
+) -> Result<([(HeaderName, HeaderValue); 1], Json<Value>), Refusal> {
+    let Query(params) = params?;
+    let identity = visitor.identify(&hub).await?;
+    let seat = visitor.take_seat(&hub, identity.as_ref())?;
+    let (id, token) = (Uuid::new_v4().simple().to_string(), new_token());
+    let answer = Negotiation { id: &id, token: &token }.answer(params.negotiate_version.as_deref());
+    if answer.get("error").is_none() {
+        hub.negotiated.insert(token.clone(), Entry::new(identity, seat));
+        tokio::spawn(async move {
+            sleep(hub.options.attach_timeout).await;
+            hub.negotiated.expire(&token);
+        });
+    }
+    let uncached = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok((uncached, Json(answer)))
+}
+
+/// A secret of 244 random bits.
+fn new_token() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+}

@@ -1,0 +1,80 @@
+//! Pages of which origins may connect.
+//!
+//! Browsers enforce CORS for requests, but open WebSockets for any page; so the origin is
+//! checked for every request. Programs send none, and are left to the authenticator.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use super::Refusal;
+use crate::hub::Hub;
+
+pub(super) async fn check(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
+    if is_allowed(request.headers(), &hub.options.allowed_origins) {
+        next.run(request).await
+    } else {
+        Refusal::Origin.into_response()
+    }
+}
+
+/// Whether the request comes from no page, a page of the same host, or one that is listed.
+fn is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let Ok(origin) = origin.to_str() else { return false };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    let is_same = authority.is_some() && authority == host;
+    is_same || allowed.iter().any(|one| one == origin)
+}
+
+/// Tells browsers which pages may read the answers, cookies included: clients send them unless
+/// they are told not to, and then insist on the exact origin.
+pub(super) fn cors(allowed: &[String]) -> CorsLayer {
+    let allowed: Arc<[String]> = allowed.into();
+    let origins = AllowOrigin::predicate(move |origin, _| {
+        allowed.iter().any(|one| one.as_bytes() == origin.as_bytes())
+    });
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::CACHE_CONTROL,
+            HeaderName::from_static("last-event-id"),
+            HeaderName::from_static("x-requested-with"),
+            HeaderName::from_static("x-signalr-user-agent"),
+        ])
+        .max_age(Duration::from_secs(3600))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_host_and_listed_origins_are_allowed_and_no_others() {
+        let allowed = ["https://shop.example".to_owned()];
+        let is_allowed = |origin: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, "events.example:6001".parse().unwrap());
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, origin.parse().unwrap());
+            }
+            super::is_allowed(&headers, &allowed)
+        };
+        assert!(is_allowed(None));
+        assert!(is_allowed(Some("https://shop.example")));
+        assert!(is_allowed(Some("http://events.example:6001")));
+        for other in ["https://evil.example", "null", "http://events.example", ""] {
+            assert!(!is_allowed(Some(other)), "{other}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Requests that are refused.
+
+use axum::extract::rejection::QueryRejection;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::door::Full;
+
+/// Why a request is refused; the client gets the status and the text.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("not authenticated")]
+    Unauthenticated,
+    #[error("not allowed")]
+    Forbidden,
+    #[error("the connection belongs to somebody else")]
+    OtherIdentity,
+    #[error("pages of this origin may not connect")]
+    Origin,
+    #[error("no connection id")]
+    NoId,
+    #[error("{0}")]
+    Invalid(String),
+    #[error("no such connection")]
+    NoConnection,
+    #[error("the connection has another transport")]
+    OtherTransport,
+    #[error("{0}")]
+    Full(#[from] Full),
+    #[error("the server is shutting down")]
+    Draining,
+    #[error("the server cannot do this at the moment")]
+    Unavailable,
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden | Self::OtherIdentity | Self::Origin => StatusCode::FORBIDDEN,
+            Self::NoId | Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::NoConnection => StatusCode::NOT_FOUND,
+            Self::OtherTransport => StatusCode::CONFLICT,
+            Self::Full(Full::Client | Full::Rate) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Full(Full::Total) | Self::Draining | Self::Unavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        tracing::debug!("refused: {self}");
+        let mut response = (self.status(), self.to_string()).into_response();
+        let headers = response.headers_mut();
+        match self {
+            Self::Unauthenticated => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::Full(_) | Self::Draining | Self::Unavailable => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<QueryRejection> for Refusal {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::Invalid(rejection.body_text())
+    }
+}

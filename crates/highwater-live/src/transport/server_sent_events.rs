@@ -1,0 +1,66 @@
+//! Server-sent events, as a transport of connections; the client speaks by `POST`.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::stream::{self, Stream, StreamExt};
+use tokio::sync::mpsc;
+
+use super::{Refusal, Visitor};
+use crate::hub::{Connection, Frames, Hub, Transport};
+
+/// Opens the response that carries everything to the client.
+pub(super) async fn attach(hub: Arc<Hub>, id: &str, visitor: Visitor) -> Result<Response, Refusal> {
+    let entry = hub.negotiated.find(id).ok_or(Refusal::NoConnection)?;
+    visitor.must_be(&hub, entry.identity.as_ref()).await?;
+    let (seat, inbox) = entry.attach().ok_or(Refusal::OtherTransport)?;
+    let (sender, frames) = mpsc::channel(1);
+    let connection = Connection {
+        hub: Arc::clone(&hub),
+        identity: entry.identity.clone(),
+        seat,
+        inbox,
+        frames: sender,
+        transport: Transport::ServerSentEvents,
+    };
+    let (id, closed) = (id.to_owned(), entry.closed.clone());
+    tokio::spawn(async move {
+        closed.run_until_cancelled(connection.run()).await;
+        hub.negotiated.remove(&id);
+    });
+    // The comment makes proxies pass the headers on, on which the client waits.
+    let first = stream::once(async { Bytes::from_static(b":\r\n\r\n") });
+    Ok(event_stream(first.chain(received(frames).map(|frame| event(&frame)))))
+}
+
+/// A response of the type of server-sent events that nothing on the way holds back.
+pub(super) fn event_stream(chunks: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store")),
+        (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    (headers, Body::from_stream(chunks.map(Ok::<_, Infallible>))).into_response()
+}
+
+/// The bytes of the frames, each counted as waiting until the next one is asked for.
+pub(super) fn received(frames: Frames) -> impl Stream<Item = Bytes> + Send {
+    stream::unfold((frames, None), |(mut frames, last)| async move {
+        drop(last);
+        let frame = frames.recv().await?;
+        Some((frame.bytes.clone(), (frames, Some(frame))))
+    })
+}
+
+/// Whole messages as one event; they have no line breaks.
+fn event(messages: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(messages.len() + 10);
+    out.put_slice(b"data: ");
+    out.put_slice(messages);
+    out.put_slice(b"\r\n\r\n");
+    out.freeze()
+}

@@ -1,0 +1,157 @@
+//! WebSockets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::response::Response;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::{Refusal, Visitor};
+use crate::Identity;
+use crate::door::Seat;
+use crate::hub::{Connection, End, Frame, Frames, Hub, Transport};
+
+/// Messages that wait to be read.
+const INBOX: usize = 4;
+
+/// Bytes kept for reading from and writing to a socket that is idle.
+const BUFFER: usize = 4 << 10;
+
+/// How long the last frames and the client's close may take.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// Opens a WebSocket, for a connection that has negotiated or for a new one.
+///
+/// An id that is not known here may come from another process, or be the one of a connection
+/// that is gone; it becomes a new connection, without anything of an old one.
+pub(super) async fn attach(
+    hub: Arc<Hub>,
+    id: Option<String>,
+    visitor: Visitor,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Refusal> {
+    let negotiated = match &id {
+        Some(id) => take(&hub, id, &visitor).await?,
+        None => None,
+    };
+    let (identity, seat, inbox) = match negotiated {
+        Some(negotiated) => negotiated,
+        None if id.is_some() && hub.options.strict_connection_id => {
+            return Err(Refusal::NoConnection);
+        }
+        None => {
+            let identity = visitor.identify(&hub).await?;
+            let seat = visitor.take_seat(&hub, identity.as_ref())?;
+            (identity, seat, mpsc::channel(INBOX))
+        }
+    };
+    let limit = hub.options.limits.message_bytes.saturating_mul(2);
+    let upgrade = upgrade
+        .max_message_size(limit)
+        .max_frame_size(limit)
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER);
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let (sender, inbox) = inbox;
+        let (frames_in, frames) = mpsc::channel(1);
+        let transport = Transport::WebSockets;
+        let connection = Connection { hub, identity, seat, inbox, frames: frames_in, transport };
+        carry(socket, connection, sender, frames).await;
+    }))
+}
+
+type Inbox = (mpsc::Sender<Bytes>, mpsc::Receiver<Bytes>);
+
+/// Takes a connection that waits for its transport out of those that have negotiated.
+async fn take(
+    hub: &Hub,
+    id: &str,
+    visitor: &Visitor,
+) -> Result<Option<(Option<Identity>, Seat, Inbox)>, Refusal> {
+    let Some(entry) = hub.negotiated.find(id) else { return Ok(None) };
+    visitor.must_be(hub, entry.identity.as_ref()).await?;
+    let Some((seat, inbox)) = entry.attach() else { return Ok(None) };
+    hub.negotiated.remove(id);
+    Ok(Some((entry.identity.clone(), seat, (entry.inbox.clone(), inbox))))
+}
+
+/// Carries bytes between the socket and the connection until one of them has ended.
+async fn carry(
+    mut socket: WebSocket,
+    connection: Connection,
+    inbox: mpsc::Sender<Bytes>,
+    mut frames: Frames,
+) {
+    let end = {
+        let carried = pump(&mut socket, &inbox, &mut frames);
+        tokio::pin!(carried);
+        tokio::select! {
+            end = connection.run() => {
+                let is_stuck = matches!(end, End::Gone | End::Stalled);
+                if is_stuck || timeout(CLOSING, &mut carried).await.is_err() {
+                    return;
+                }
+                end
+            }
+            () = &mut carried => return,
+        }
+    };
+    drop(inbox);
+    let frame = CloseFrame { code: end.close_code(), reason: "".into() };
+    let close = async {
+        socket.send(Message::Close(Some(frame))).await?;
+        // Closing with unread bytes would reset the connection and lose what was sent last.
+        while let Some(message) = socket.recv().await {
+            message?;
+        }
+        Ok::<_, axum::Error>(())
+    };
+    let closed = timeout(CLOSING, close).await;
+    tracing::debug!(in_order = matches!(closed, Ok(Ok(()))), "the socket is closed");
+}
+
+/// Returns when the client has gone, or when the connection has no more frames.
+async fn pump(socket: &mut WebSocket, inbox: &mpsc::Sender<Bytes>, frames: &mut Frames) {
+    let mut room = None;
+    loop {
+        tokio::select! {
+            frame = frames.recv() => match frame {
+                Some(frame) => {
+                    if socket.send(message(&frame)).await.is_err() {
+                        return;
+                    }
+                }
+                None => return,
+            },
+            // The socket is read only when there is room for what it gives; waiting for room
+            // afterwards would keep the frames waiting that the room depends on.
+            permit = inbox.reserve(), if room.is_none() => match permit {
+                Ok(permit) => room = Some(permit),
+                Err(_) => room = None,
+            },
+            received = socket.recv(), if room.is_some() => match received {
+                Some(Ok(Message::Text(text))) => give(room.take(), text.into()),
+                Some(Ok(Message::Binary(bytes))) => give(room.take(), bytes),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+            },
+        }
+    }
+}
+
+fn give(room: Option<mpsc::Permit<'_, Bytes>>, bytes: Bytes) {
+    if let Some(room) = room {
+        room.send(bytes);
+    }
+}
+
+fn message(frame: &Frame) -> Message {
+    let bytes = frame.bytes.clone();
+    if !frame.is_text {
+        return Message::Binary(bytes);
+    }
+    bytes.try_into().map_or_else(|_| Message::Binary(frame.bytes.clone()), Message::Text)
+}

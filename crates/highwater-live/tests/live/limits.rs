@@ -1,0 +1,221 @@
+//! What clients must not do, and what becomes of those that do it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use highwater_core::{BoxError, Source};
+use highwater_live::{Access, Credentials, Identity, LiveOptions};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::support::{PATIENCE, Served, Socket, append, offset_of, serve, until};
+
+/// A request as it stands on the wire; the answer up to the end of the connection.
+async fn raw(served: &Served, request: &str) -> String {
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let reading = stream.read_to_string(&mut answer);
+    timeout(PATIENCE, reading).await.unwrap().unwrap();
+    answer
+}
+
+async fn post(served: &Served, path: &str, headers: &str) -> String {
+    let host = served.address;
+    raw(
+        served,
+        &format!(
+            "POST {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}content-length: 0\r\n\r\n"
+        ),
+    )
+    .await
+}
+
+/// Ann may follow what starts with her name; nobody else is known.
+struct OnlyAnn;
+
+#[async_trait]
+impl Access for OnlyAnn {
+    async fn identify(&self, credentials: &Credentials) -> Result<Option<Identity>, BoxError> {
+        Ok(credentials.token.as_deref().and_then(|token| {
+            matches!(token, "ann-1" | "ann-2" | "bob").then(|| Identity::new(&token[..3]))
+        }))
+    }
+
+    async fn may_follow(&self, identity: &Identity, source: &Source) -> Result<bool, BoxError> {
+        Ok(source.to_string().starts_with(identity.as_str()))
+    }
+}
+
+#[tokio::test]
+async fn malformed_bytes_end_their_own_connection_and_no_other() {
+    let served = serve(|live| live).await;
+    append(&served.store, "a", 1).await;
+    let mut good = Socket::connect(served.address).await;
+    good.subscribe("a", Some(0)).await;
+    let long = "x".repeat(40 << 10);
+    let deep = format!("{{\"type\":1,\"target\":\"x\",\"arguments\":{}\x1e", "[".repeat(10_000));
+    for bad in ["no json\x1e", "\x1e", "{}\x1e", "{\"type\":1}\x1e", &long, &deep] {
+        let mut socket = Socket::connect(served.address).await;
+        assert!(socket.send_bytes(bad.as_bytes()).await);
+        let close = socket.message().await;
+        assert_eq!(close["type"], 7, "{close}");
+        assert!(close["error"].is_string() && close.get("allowReconnect").is_none(), "{close}");
+        assert_eq!(socket.next().await, None);
+        assert_eq!(u16::from(socket.close.unwrap().code), 1002);
+    }
+    let mut socket = Socket::connect(served.address).await;
+    socket.send_bytes(&vec![b'x'; 1 << 20]).await;
+    assert_eq!(socket.next().await, None, "a frame of a megabyte is not even read");
+    let open = || served.live.gauges().connections;
+    until("the bad connections are gone", || open() == 1).await;
+    assert_eq!(offset_of(&good.message().await, "a"), 0);
+}
+
+#[tokio::test]
+async fn a_bad_handshake_is_answered_with_its_error() {
+    let options =
+        LiveOptions { handshake_timeout: Duration::from_millis(200), ..Default::default() };
+    let served = serve(|live| live.options(options)).await;
+    let long = "x".repeat(5000);
+    for (handshake, reason) in [
+        ("{\"protocol\":\"xml\",\"version\":1}\x1e", "the protocol is not supported"),
+        (
+            "{\"protocol\":\"json\",\"version\":9}\x1e",
+            "the version of the protocol is not supported",
+        ),
+        ("{\"type\":6}\x1e", "the handshake is not valid"),
+        (&long, "the handshake is not valid"),
+        ("{\"protocol\":", "no handshake was received in time"),
+    ] {
+        let mut socket = Socket::open(served.address, "").await.unwrap();
+        socket.send_text(handshake).await;
+        assert_eq!(socket.next().await, Some(json!({ "error": reason })));
+        assert_eq!(socket.next().await, None);
+    }
+    until("all are gone", || served.live.gauges().connections == 0).await;
+}
+
+#[tokio::test]
+async fn subscriptions_and_connections_are_limited() {
+    let mut options = LiveOptions::default();
+    options.limits.subscriptions = 2;
+    options.limits.connections = 2;
+    let served = serve(|live| live.options(options)).await;
+    let mut socket = Socket::connect(served.address).await;
+    socket.subscribe("a", None).await;
+    socket.subscribe("b", None).await;
+    socket.subscribe("b", None).await;
+    socket.call("3", "SubscribeToStream", json!(["c"])).await;
+    assert_eq!(socket.message().await["target"], "Error");
+    assert_eq!(socket.message().await["error"], "more than 2 subscriptions");
+    let _second = Socket::connect(served.address).await;
+    assert!(Socket::open(served.address, "").await.is_err());
+    let answer = post(&served, "/hubs/events/negotiate", "").await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    drop(socket);
+    until("there is room again", || served.live.gauges().connections == 1).await;
+    Socket::connect(served.address).await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_attach_loses_its_seat() {
+    let options = LiveOptions { attach_timeout: Duration::from_millis(50), ..Default::default() };
+    let served = serve(|live| live.options(options)).await;
+    let answer = post(&served, "/hubs/events/negotiate?negotiateVersion=1", "").await;
+    assert!(answer.contains("\"connectionToken\""), "{answer}");
+    until("the seat is free", || served.live.gauges().connections == 0).await;
+}
+
+#[tokio::test]
+async fn only_who_is_known_connects_and_only_to_what_is_allowed() {
+    let served = serve(|live| live.access(OnlyAnn)).await;
+    append(&served.store, "ann", 1).await;
+    let answer = post(&served, "/hubs/events/negotiate", "").await;
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    for query in ["", "?access_token=eve", "?id=unknown"] {
+        assert!(Socket::open(served.address, query).await.is_err(), "{query}");
+    }
+    let answer = post(&served, "/hubs/events/negotiate", "authorization: Bearer ann-1\r\n").await;
+    let body: serde_json::Value =
+        serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    let id = body["connectionId"].as_str().unwrap();
+    assert!(Socket::open(served.address, &format!("?id={id}&access_token=bob")).await.is_err());
+    assert!(Socket::open(served.address, &format!("?id={id}&access_token=eve")).await.is_err());
+    let query = format!("?id={id}&access_token=ann-2");
+    let mut socket = Socket::open(served.address, &query).await.unwrap();
+    socket.send_text("{\"protocol\":\"json\",\"version\":1}\x1e").await;
+    assert_eq!(socket.next().await, Some(json!({})));
+    socket.call("1", "SubscribeToStream", json!(["bob", 0])).await;
+    assert_eq!(socket.message().await["target"], "Error");
+    assert_eq!(socket.message().await["error"], "not allowed to follow \"bob\"");
+    socket.subscribe("ann", Some(0)).await;
+    assert_eq!(offset_of(&socket.message().await, "ann"), 0);
+}
+
+#[tokio::test]
+async fn plain_events_ask_the_same_access() {
+    let served = serve(|live| live.access(OnlyAnn)).await;
+    let get = |stream: &str, token: &str| {
+        let host = served.address;
+        format!(
+            "GET /streams/{stream}/events?access_token={token} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+        )
+    };
+    assert!(raw(&served, &get("ann", "eve")).await.starts_with("HTTP/1.1 401"));
+    assert!(raw(&served, &get("ann", "bob")).await.starts_with("HTTP/1.1 403"));
+    assert!(raw(&served, &get("$nothing", "ann-1")).await.starts_with("HTTP/1.1 400"));
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_stay_out_unless_they_are_listed() {
+    let options = LiveOptions {
+        allowed_origins: vec!["https://shop.example".to_owned()],
+        ..Default::default()
+    };
+    let served = serve(|live| live.options(options)).await;
+    let negotiate = "/hubs/events/negotiate";
+    let evil = post(&served, negotiate, "origin: https://evil.example\r\n").await;
+    assert!(evil.starts_with("HTTP/1.1 403"), "{evil}");
+    let shop = post(&served, negotiate, "origin: https://shop.example\r\n").await;
+    assert!(shop.starts_with("HTTP/1.1 200"), "{shop}");
+    assert!(shop.contains("access-control-allow-origin: https://shop.example\r\n"), "{shop}");
+    assert!(shop.contains("access-control-allow-credentials: true\r\n"), "{shop}");
+    let host = served.address;
+    let upgrade = |origin: &str| {
+        format!(
+            "GET /hubs/events HTTP/1.1\r\nhost: {host}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             origin: {origin}\r\n\r\n"
+        )
+    };
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    stream.write_all(upgrade("https://evil.example").as_bytes()).await.unwrap();
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 403");
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    stream.write_all(upgrade("https://shop.example").as_bytes()).await.unwrap();
+    stream.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 101");
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_disconnected_and_holds_little() {
+    let options = LiveOptions { stall_timeout: Duration::from_millis(500), ..Default::default() };
+    let served = serve(|live| live.options(options)).await;
+    append(&served.store, "a", 100_000).await;
+    let mut stuck = Socket::connect(served.address).await;
+    stuck.subscribe("a", Some(0)).await;
+    let mut most = 0;
+    until("it is disconnected", || {
+        let gauges = served.live.gauges();
+        most = most.max(gauges.buffered_bytes);
+        gauges.connections == 0
+    })
+    .await;
+    assert!(most < 1 << 20, "{most} bytes were held");
+    assert_eq!(served.live.gauges().buffered_bytes, 0);
+}

@@ -1,0 +1,10 @@
+//! The live hub from outside: over HTTP, with bytes that clients may send.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod codecs;
+mod hub;
+mod join;
+mod limits;
+mod long_polling;
+mod support;
