@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use highwater::HealthThresholds;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
@@ -22,6 +24,7 @@ Options:
   --port PORT         listen on this port; 0 for any that is free [default: 6001]
   --degraded-lag N    a projection this many events behind is degraded [default: 1000]
   --unhealthy-lag N   a projection this many events behind is unhealthy [default: 100000]
+  --lease SECONDS     another instance takes over from a dead one after this [default: 10]
   -h, --help          print this text
   -V, --version       print the version
 
@@ -45,12 +48,13 @@ pub(crate) enum Task {
     Import(Option<PathBuf>),
 }
 
-/// Where to listen, and what counts as healthy.
+/// Where to listen, what counts as healthy, and how long the dead keep their leases.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ServeOptions {
     pub(crate) host: IpAddr,
     pub(crate) port: u16,
     pub(crate) thresholds: HealthThresholds,
+    pub(crate) lease: Duration,
 }
 
 impl Args {
@@ -65,6 +69,7 @@ impl Args {
             host: Ipv4Addr::LOCALHOST.into(),
             port: 6001,
             thresholds: HealthThresholds::default(),
+            lease: Duration::from_secs(10),
         };
         let mut words = Vec::new();
         while let Some(arg) = parser.next()? {
@@ -79,6 +84,10 @@ impl Args {
                 }
                 Long("unhealthy-lag") => {
                     options.thresholds.unhealthy_events = number(&mut parser)?;
+                }
+                Long("lease") => {
+                    options.lease =
+                        Duration::from_secs(number::<NonZeroU32>(&mut parser)?.get().into());
                 }
                 Value(word) => words.push(word),
                 other => return Err(other.unexpected()),
@@ -152,6 +161,7 @@ mod tests {
             &["--port", "x"],
             &["--port"],
             &["--host", "nowhere"],
+            &["--lease", "0"],
             &["--colour"],
         ] {
             assert!(parse(args).is_err(), "{args:?}");

@@ -35,7 +35,7 @@ where
     let address = SocketAddr::new(options.host, options.port);
     let listener =
         TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
-    let projections = projections(store.clone())?;
+    let projections = projections(store.clone(), options.lease)?;
     let routes = routes(store, &projections, options);
 
     let (stop_requests, stop_projections) = (CancellationToken::new(), CancellationToken::new());
@@ -60,16 +60,17 @@ where
     served
 }
 
-fn projections<S>(store: S) -> Result<Projections<S>, BoxError>
+fn projections<S>(store: S, lease_ttl: Duration) -> Result<Projections<S>, BoxError>
 where
     S: EventStore + ProjectionStore,
 {
     let projections = Projections::new(store);
     // Anyone may append to the stream of the users: a malformed event is set aside, for the
     // console to show, and holds nothing up.
-    let skipping = ProjectionOptions { on_failure: FailurePolicy::Skip, ..Default::default() };
+    let options = || ProjectionOptions { lease_ttl, ..ProjectionOptions::default() };
+    let skipping = ProjectionOptions { on_failure: FailurePolicy::Skip, ..options() };
     projections.register_view(UserStatistics, skipping)?;
-    projections.register_view(CaseProgress, ProjectionOptions::default())?;
+    projections.register_view(CaseProgress, options())?;
     Ok(projections)
 }
 

@@ -5,6 +5,7 @@
 mod cases;
 mod command_line;
 mod import;
+mod instances;
 mod lifecycle;
 mod support;
 mod users;

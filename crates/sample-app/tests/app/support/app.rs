@@ -36,10 +36,15 @@ impl App {
         kill(&mut self.child);
     }
 
-    /// Sends a signal by its name, and waits for the end.
-    pub(crate) fn stop(mut self, signal: &str) -> ExitStatus {
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+    }
+
+    /// Sends a signal by its name, and waits for the end.
+    pub(crate) fn stop(mut self, signal: &str) -> ExitStatus {
+        self.signal(signal);
         self.child.wait().unwrap()
     }
 }
