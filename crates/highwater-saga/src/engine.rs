@@ -1,0 +1,116 @@
+//! What handles, the runner and flights share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use highwater_core::{ClaimedSaga, Owner, SagaId, SagaName, SagaStore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use crate::OrchestratorOptions;
+use crate::definition::Definition;
+use crate::writer::Writer;
+
+/// A saga to be worked on, and the place that it takes among those in flight.
+pub(crate) type Assignment = (ClaimedSaga, OwnedSemaphorePermit);
+
+/// The parts of an orchestrator that outlive a run.
+pub(crate) struct Engine {
+    pub(crate) store: Arc<dyn SagaStore>,
+    pub(crate) writer: Writer,
+    pub(crate) options: OrchestratorOptions,
+    pub(crate) owner: Owner,
+    pub(crate) slots: Arc<Semaphore>,
+    definitions: Mutex<HashMap<(SagaName, u32), Arc<dyn Definition>>>,
+    /// Where sagas that are started here go, while this process runs any.
+    desk: Mutex<Option<mpsc::UnboundedSender<Assignment>>>,
+    /// Who waits for which saga to come to rest.
+    waiting: Mutex<HashMap<SagaId, Vec<oneshot::Sender<()>>>>,
+}
+
+impl Engine {
+    pub(crate) fn new(store: Arc<dyn SagaStore>, options: OrchestratorOptions) -> Self {
+        Self {
+            writer: Writer::new(&store, options.lease_ttl),
+            store,
+            owner: Owner::new("sagas"),
+            slots: Arc::new(Semaphore::new(options.max_in_flight)),
+            options,
+            definitions: Mutex::default(),
+            desk: Mutex::default(),
+            waiting: Mutex::default(),
+        }
+    }
+
+    /// Adds a definition, unless its name and version are taken.
+    pub(crate) fn define(&self, definition: Arc<dyn Definition>) -> bool {
+        let key = (definition.name().clone(), definition.version());
+        let mut definitions = lock(&self.definitions);
+        let is_new = !definitions.contains_key(&key);
+        if is_new {
+            definitions.insert(key, definition);
+        }
+        is_new
+    }
+
+    pub(crate) fn definition(&self, name: &SagaName, version: u32) -> Option<Arc<dyn Definition>> {
+        lock(&self.definitions).get(&(name.clone(), version)).cloned()
+    }
+
+    pub(crate) fn known(&self) -> Vec<(SagaName, u32)> {
+        lock(&self.definitions).keys().cloned().collect()
+    }
+
+    /// Takes in sagas that are started here until what is returned is dropped.
+    pub(crate) fn open_desk(&self) -> (Desk<'_>, mpsc::UnboundedReceiver<Assignment>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        *lock(&self.desk) = Some(sender);
+        (Desk(self), receiver)
+    }
+
+    /// A place for a saga that is started here, if there is one and this process runs sagas.
+    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        lock(&self.desk).as_ref()?;
+        Arc::clone(&self.slots).try_acquire_owned().ok()
+    }
+
+    /// Hands a saga that was created under a lease to the runner.
+    ///
+    /// When the run has ended meanwhile, the lease is left to expire.
+    pub(crate) fn hand_in(&self, assignment: Assignment) {
+        if let Some(desk) = &*lock(&self.desk) {
+            // A runner that has gone leaves the saga to whoever claims it next.
+            drop(desk.send(assignment));
+        }
+    }
+
+    /// Fires once the saga comes to rest in this process.
+    pub(crate) fn rest_of(&self, id: &SagaId) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = lock(&self.waiting);
+        let senders = waiting.entry(id.clone()).or_default();
+        senders.retain(|sender| !sender.is_closed());
+        senders.push(sender);
+        receiver
+    }
+
+    /// Tells those who wait for the saga.
+    pub(crate) fn announce(&self, id: &SagaId) {
+        for sender in lock(&self.waiting).remove(id).into_iter().flatten() {
+            // Who has stopped waiting need not be told.
+            sender.send(()).ok();
+        }
+    }
+}
+
+/// Open as long as this lives.
+pub(crate) struct Desk<'a>(&'a Engine);
+
+impl Drop for Desk<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.desk) = None;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

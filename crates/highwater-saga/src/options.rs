@@ -1,0 +1,42 @@
+//! How sagas are run.
+
+use std::time::Duration;
+
+use crate::InvalidOption;
+
+/// How an orchestrator runs sagas; the defaults suit most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrchestratorOptions {
+    /// Sagas that are worked on at once; those that sleep or wait do not count. Default 1,024;
+    /// lower it when steps are heavy, raise it when they are slow and light.
+    pub max_in_flight: usize,
+    /// How long a lease outlives its holder. Default 10 s; lower it for a faster take-over after
+    /// a crash, raise it when the database may be away for longer than that.
+    pub lease_ttl: Duration,
+    /// How often the store is asked for sagas that have become due by the clock or by another
+    /// process; what this process does wakes it at once. Default 100 ms; raise it to spare an
+    /// idle database.
+    pub poll_interval: Duration,
+}
+
+impl Default for OrchestratorOptions {
+    fn default() -> Self {
+        Self {
+            max_in_flight: 1_024,
+            lease_ttl: Duration::from_secs(10),
+            poll_interval: Duration::from_millis(100),
+        }
+    }
+}
+
+impl OrchestratorOptions {
+    pub(crate) fn check(&self) -> Result<(), InvalidOption> {
+        let rules = [
+            ("max_in_flight", self.max_in_flight > 0),
+            ("lease_ttl", !self.lease_ttl.is_zero()),
+            ("poll_interval", !self.poll_interval.is_zero()),
+        ];
+        let broken = rules.into_iter().find(|(_, holds)| !holds);
+        broken.map_or(Ok(()), |(option, _)| Err(InvalidOption(option)))
+    }
+}

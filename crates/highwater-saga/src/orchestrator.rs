@@ -1,0 +1,153 @@
+//! The orchestrator: registers sagas, runs them, and answers for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use highwater_core::{
+    SagaId, SagaQuery, SagaRecord, SagaRequest, SagaState, SagaStore, StoreError,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::definition::Definition;
+use crate::engine::Engine;
+use crate::runner::Runner;
+use crate::{InvalidOption, OrchestratorOptions, RegisterError, Saga, SagaHandle, WaitError};
+
+/// Runs sagas from a store, beside any number of others in other processes.
+///
+/// What it answers and asks goes through the store: it need not be the one that runs the saga,
+/// nor run any.
+#[derive(Clone)]
+pub struct Orchestrator {
+    engine: Arc<Engine>,
+}
+
+impl Orchestrator {
+    /// An orchestrator with the default options; panics outside a tokio runtime.
+    #[must_use]
+    pub fn new(store: impl SagaStore) -> Self {
+        let engine = Engine::new(Arc::new(store), OrchestratorOptions::default());
+        Self { engine: Arc::new(engine) }
+    }
+
+    /// An orchestrator with these options; panics outside a tokio runtime.
+    pub fn with_options(
+        store: impl SagaStore,
+        options: OrchestratorOptions,
+    ) -> Result<Self, InvalidOption> {
+        options.check()?;
+        Ok(Self { engine: Arc::new(Engine::new(Arc::new(store), options)) })
+    }
+
+    /// Adds a saga that this process can start and run.
+    ///
+    /// Register every version of which sagas may still be under way.
+    pub fn register<S>(&self, saga: Saga<S>) -> Result<SagaHandle<S>, RegisterError>
+    where
+        S: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        let definition: Arc<dyn Definition> = Arc::new(saga.check()?);
+        if !self.engine.define(Arc::clone(&definition)) {
+            let (saga, version) = (definition.name().clone(), definition.version());
+            return Err(RegisterError::Duplicate { saga, version });
+        }
+        Ok(SagaHandle::new(Arc::clone(&self.engine), definition))
+    }
+
+    /// Runs due sagas until `stop` is cancelled.
+    ///
+    /// Steps that are under way then are finished and recorded, and their sagas handed over at
+    /// once. Dropping the future instead is safe as well: other processes take over when the
+    /// leases end.
+    pub async fn run(&self, stop: CancellationToken) {
+        Runner::new(Arc::clone(&self.engine), stop).run().await;
+    }
+
+    /// The saga as it stands: where, how far, and what has become of each step.
+    pub async fn status(&self, id: &SagaId) -> Result<Option<SagaRecord>, StoreError> {
+        self.engine.store.saga(id).await
+    }
+
+    /// Why this process cannot run the saga, if it cannot.
+    ///
+    /// A saga whose version no process has registered stays as it is until one does.
+    #[must_use]
+    pub fn obstacle(&self, saga: &SagaRecord) -> Option<String> {
+        let definition = self.engine.definition(&saga.name, saga.version);
+        let is_over = saga.progress.state.is_final();
+        (definition.is_none() && !is_over).then(|| {
+            let (name, version) = (&saga.name, saga.version);
+            format!("version {version} of saga {name:?} is not registered in this process")
+        })
+    }
+
+    /// The sagas that are searched for, newest first, a page at a time.
+    pub async fn find(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError> {
+        self.engine.store.sagas(query).await
+    }
+
+    /// Has the saga rest after the step that is under way.
+    ///
+    /// Like every request here it returns once it is stored, and fails with
+    /// [`NotAllowed`](StoreError::NotAllowed) when the saga's state does not allow it.
+    pub async fn pause(&self, id: &SagaId) -> Result<SagaRecord, StoreError> {
+        self.ask(id, SagaRequest::Pause).await
+    }
+
+    /// Has a paused saga go on.
+    pub async fn resume(&self, id: &SagaId) -> Result<SagaRecord, StoreError> {
+        self.ask(id, SagaRequest::Resume).await
+    }
+
+    /// Has the saga give up and compensate, after the step that is under way.
+    pub async fn cancel(&self, id: &SagaId) -> Result<SagaRecord, StoreError> {
+        self.ask(id, SagaRequest::Cancel).await
+    }
+
+    /// Has a failed saga try the compensation that gave up again, all attempts anew.
+    pub async fn retry(&self, id: &SagaId) -> Result<SagaRecord, StoreError> {
+        self.ask(id, SagaRequest::Retry).await
+    }
+
+    /// Has a failed saga go on without the compensation that gave up.
+    pub async fn skip(&self, id: &SagaId) -> Result<SagaRecord, StoreError> {
+        self.ask(id, SagaRequest::Skip).await
+    }
+
+    /// Waits until the saga is completed, compensated or failed, whichever process runs it.
+    pub async fn wait(&self, id: &SagaId, timeout: Duration) -> Result<SagaRecord, WaitError> {
+        let end = Instant::now() + timeout;
+        loop {
+            let rest = self.engine.rest_of(id);
+            let found = self.engine.store.saga(id).await?;
+            let saga = found.ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })?;
+            let state = saga.progress.state;
+            let is_stuck = state == SagaState::Failed && saga.request.is_none();
+            if state.is_final() || is_stuck {
+                return Ok(saga);
+            }
+            if Instant::now() >= end {
+                return Err(WaitError::TimedOut { id: id.clone(), state, timeout });
+            }
+            // The saga may come to rest in another process, which only the store can tell.
+            let look_again = Instant::now() + self.engine.options.poll_interval;
+            timeout_at(look_again.min(end), rest).await.ok();
+        }
+    }
+
+    async fn ask(&self, id: &SagaId, request: SagaRequest) -> Result<SagaRecord, StoreError> {
+        self.engine.store.request_saga(id, request).await
+    }
+}
+
+impl std::fmt::Debug for Orchestrator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Orchestrator")
+            .field("owner", &self.engine.owner)
+            .field("options", &self.engine.options)
+            .finish_non_exhaustive()
+    }
+}

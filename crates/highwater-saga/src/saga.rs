@@ -1,0 +1,184 @@
+//! How a saga is put together.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use highwater_core::SagaName;
+
+use crate::definition::{AnyStep, Checked, Element};
+use crate::step::{Direction, TIMEOUT};
+use crate::{RegisterError, RetryPolicy, SagaData, Step, StepContext, StepError, StepResult, Wait};
+
+/// A list of steps on a state `S`, run in order and compensated in reverse.
+///
+/// Its name, its version and the names of its steps are stored with every saga. To add, rename,
+/// reorder or remove steps give the new list a new [`version`](Self::version) and register both:
+/// a saga that is under way keeps the version that it began with. One that finds its version
+/// changed is paused with an explanation, never misread.
+pub struct Saga<S> {
+    name: String,
+    version: u32,
+    deadline: Option<Duration>,
+    publishes_events: bool,
+    elements: Vec<(String, Element<S>)>,
+}
+
+impl<S: Send + 'static> Saga<S> {
+    /// A saga without steps, version 1.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            version: 1,
+            deadline: None,
+            publishes_events: false,
+            elements: Vec::new(),
+        }
+    }
+
+    /// Sets the version of the list of steps and of the state.
+    #[must_use]
+    pub fn version(mut self, version: u32) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Makes a saga that has not finished after this long give up and compensate.
+    ///
+    /// Counted from its start on the store's clock, also while it is paused or nobody runs it.
+    /// Compensations have all the time they need.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Appends each transition to the stream `saga-{name}-{id}`, in the same commit.
+    ///
+    /// The events are those of [`SagaEvent`](crate::SagaEvent).
+    #[must_use]
+    pub fn publish_events(mut self) -> Self {
+        self.publishes_events = true;
+        self
+    }
+
+    /// Adds a step.
+    #[must_use]
+    pub fn step<T: Step<S>>(mut self, step: T) -> Self {
+        self.elements.push((T::NAME.to_owned(), Element::Step(Arc::new(step))));
+        self
+    }
+
+    /// Adds a step that waits for a signal.
+    #[must_use]
+    pub fn wait<T: Wait<S>>(mut self, wait: T) -> Self {
+        self.elements.push((T::NAME.to_owned(), Element::Wait(Arc::new(wait))));
+        self
+    }
+
+    /// Adds a step that lets time pass; the saga costs no worker meanwhile.
+    #[must_use]
+    pub fn delay(mut self, name: impl Into<String>, delay: Duration) -> Self {
+        self.elements.push((name.into(), Element::Delay(delay)));
+        self
+    }
+
+    /// Checks what has been put together.
+    pub(crate) fn check(self) -> Result<Checked<S>, RegisterError> {
+        let name = SagaName::new(&self.name)?;
+        if self.elements.is_empty() {
+            return Err(RegisterError::NoSteps(name));
+        }
+        let mut names = HashSet::new();
+        for (step, _) in &self.elements {
+            if step.is_empty() || step.contains('/') || step.chars().any(char::is_control) {
+                return Err(RegisterError::StepName { saga: name, step: step.clone() });
+            }
+            if !names.insert(step) {
+                return Err(RegisterError::DuplicateStep { saga: name, step: step.clone() });
+            }
+        }
+        Ok(Checked {
+            name,
+            version: self.version,
+            deadline: self.deadline,
+            publishes_events: self.publishes_events,
+            elements: self.elements,
+        })
+    }
+}
+
+impl Saga<SagaData> {
+    /// Adds a step made of two closures, for small sagas.
+    ///
+    /// What holds for [`Step`] holds for them. The timeout and the retries are the defaults.
+    #[must_use]
+    pub fn step_fn<R, C, RunFuture, CompensateFuture>(
+        mut self,
+        name: impl Into<String>,
+        run: R,
+        compensate: C,
+    ) -> Self
+    where
+        R: Fn(SagaData, StepContext) -> RunFuture + Send + Sync + 'static,
+        C: Fn(SagaData, StepContext) -> CompensateFuture + Send + Sync + 'static,
+        RunFuture: Future<Output = StepResult> + Send + 'static,
+        CompensateFuture: Future<Output = StepResult> + Send + 'static,
+    {
+        self.elements.push((name.into(), Element::Step(Arc::new(Closures { run, compensate }))));
+        self
+    }
+}
+
+/// A step made of closures; what they cannot say about themselves is as in [`Step`].
+struct Closures<R, C> {
+    run: R,
+    compensate: C,
+}
+
+#[async_trait]
+impl<R, C, RunFuture, CompensateFuture> AnyStep<SagaData> for Closures<R, C>
+where
+    R: Fn(SagaData, StepContext) -> RunFuture + Send + Sync + 'static,
+    C: Fn(SagaData, StepContext) -> CompensateFuture + Send + Sync + 'static,
+    RunFuture: Future<Output = StepResult> + Send + 'static,
+    CompensateFuture: Future<Output = StepResult> + Send + 'static,
+{
+    async fn go(&self, state: &mut SagaData, cx: &StepContext) -> StepResult {
+        match cx.direction {
+            Direction::Run => (self.run)(state.clone(), cx.clone()).await,
+            Direction::Compensate => (self.compensate)(state.clone(), cx.clone()).await,
+        }
+    }
+
+    fn timeout(&self) -> Duration {
+        TIMEOUT
+    }
+
+    fn retry(&self, direction: Direction, _: &StepError) -> RetryPolicy {
+        match direction {
+            Direction::Run => RetryPolicy::default(),
+            Direction::Compensate => RetryPolicy::of_compensations(),
+        }
+    }
+}
+
+impl<S> Clone for Saga<S> {
+    fn clone(&self) -> Self {
+        Self { name: self.name.clone(), elements: self.elements.clone(), ..*self }
+    }
+}
+
+impl<S> std::fmt::Debug for Saga<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let steps: Vec<&str> = self.elements.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Saga")
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .field("steps", &steps)
+            .finish_non_exhaustive()
+    }
+}

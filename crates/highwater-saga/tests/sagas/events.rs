@@ -1,0 +1,101 @@
+//! Sagas and the log: events that they publish, and events that start them.
+
+use highwater_core::{
+    EventStore, EventStoreExt, EventType, Handler, IdempotencyKey, NewEvent, Payload,
+    ProjectionName, RecordedEvent, Source, StreamAppend, StreamName,
+};
+use highwater_saga::{SagaEvent, Start, StepError};
+use highwater_testkit::MemoryStore;
+
+use crate::support::{Process, Trip, World, id, orchestrator, trip, trip_where};
+
+const ORDERED: EventType = EventType::from_static("Ordered");
+
+async fn events(store: &MemoryStore, stream: &str) -> Vec<RecordedEvent> {
+    let source = Source::Stream(StreamName::new(stream).unwrap());
+    store.read(&source, &[], None, 100).await.unwrap().events
+}
+
+fn ordered(order: &str) -> NewEvent {
+    NewEvent::new(ORDERED, Payload::of(order).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_transition_is_told_to_the_stream_of_the_saga() {
+    let (store, world) = (MemoryStore::new(), World::default());
+    let saga = trip_where(&world, "flight/run", |cx| {
+        Some(Err(match cx.attempt {
+            1 => StepError::retry("too busy"),
+            _ => StepError::abort("sold out"),
+        }))
+    });
+    let (process, trips) = Process::start(&store, saga.publish_events());
+    let start = Start::new(id("trip-1")).correlated(id("order-7"));
+    trips.start(start, &Trip::default()).await.unwrap();
+    process.end_of("trip-1").await;
+    let recorded = events(&store, "saga-book-trip-trip-1").await;
+    assert!(
+        recorded
+            .iter()
+            .all(|event| { event.metadata.correlation_id().as_deref() == Some("order-7") })
+    );
+    let types: Vec<_> = recorded.iter().map(|event| event.event_type.to_string()).collect();
+    assert_eq!(
+        types,
+        [
+            "SagaStarted",
+            "StepCompleted",
+            "StepRetried",
+            "StepFailed",
+            "SagaStateChanged",
+            "StepCompensated",
+            "SagaStateChanged",
+        ]
+    );
+    let failed = recorded[3].clone().decode::<SagaEvent>().unwrap().data;
+    let SagaEvent::StepFailed(step) = failed else { panic!("{failed:?}") };
+    assert_eq!((&*step.step, step.attempts), ("flight", 2));
+    assert_eq!(step.error.as_deref(), Some("sold out"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_saga_starts_in_the_transaction_of_an_append() {
+    let (store, world) = (MemoryStore::new(), World::default());
+    let (process, trips) = Process::start(&store, trip(&world));
+    let order = StreamAppend::new(StreamName::from_static("order-1"), vec![ordered("one")]);
+    for _ in 0..2 {
+        let start = Start::new(id("trip-1")).appending(vec![order.clone()]);
+        trips.start(start, &Trip::default()).await.unwrap();
+    }
+    assert_eq!(events(&store, "order-1").await.len(), 1);
+    process.end_of("trip-1").await;
+}
+
+#[tokio::test]
+async fn an_event_starts_a_saga_once_however_often_it_is_seen() {
+    let (store, world) = (MemoryStore::new(), World::default());
+    let sagas = orchestrator(&store);
+    let trips = sagas.register(trip(&world)).unwrap();
+    let name = ProjectionName::from_static("start-trips");
+    let handler = trips.start_on(name.clone(), Source::All, |event: &RecordedEvent| {
+        (event.event_type == ORDERED).then(|| {
+            let order: String = event.data.to().unwrap();
+            (Start::new(id(&order)), Trip::default())
+        })
+    });
+    assert_eq!((handler.name(), handler.source()), (name.clone(), Source::All));
+    let other = NewEvent::new(EventType::from_static("Other"), Payload::of("no").unwrap());
+    let stream = StreamName::from_static("orders");
+    let batch = vec![ordered("one"), other, ordered("two")];
+    store.append_to(stream, highwater_core::Expected::Any, batch).await.unwrap();
+    for _ in 0..2 {
+        for event in events(&store, "orders").await {
+            let key = IdempotencyKey::new(&name, event.id);
+            handler.handle(&event, &key).await.unwrap();
+        }
+    }
+    let mut found: Vec<_> = sagas.find(&Default::default()).await.unwrap();
+    found.sort_by_key(|saga| saga.id.to_string());
+    let ids: Vec<_> = found.iter().map(|saga| saga.id.as_str()).collect();
+    assert_eq!(ids, ["one", "two"]);
+}

@@ -1,0 +1,10 @@
+//! Sagas through the orchestrator, on the store in memory and in virtual time.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod control;
+mod events;
+mod steps;
+mod support;
+mod time;
+mod versions;
+mod workers;
