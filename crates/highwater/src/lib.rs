@@ -10,6 +10,8 @@ pub use highwater_console as console;
 pub use highwater_postgres as postgres;
 #[cfg(feature = "projection")]
 pub use highwater_projection as projection;
+#[cfg(feature = "saga")]
+pub use highwater_saga as saga;
 #[cfg(feature = "sqlite")]
 pub use highwater_sqlite as sqlite;
 #[cfg(feature = "testkit")]
