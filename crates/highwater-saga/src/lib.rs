@@ -37,6 +37,8 @@ mod start;
 mod start_on;
 mod step;
 mod step_error;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod wait;
 mod writer;
 

@@ -49,7 +49,13 @@ impl Orchestrator {
     where
         S: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
-        let definition: Arc<dyn Definition> = Arc::new(saga.check()?);
+        self.register_checked(Arc::new(saga.check()?))
+    }
+
+    pub(crate) fn register_checked<S: Serialize + DeserializeOwned>(
+        &self,
+        definition: Arc<dyn Definition>,
+    ) -> Result<SagaHandle<S>, RegisterError> {
         if !self.engine.define(Arc::clone(&definition)) {
             let (saga, version) = (definition.name().clone(), definition.version());
             return Err(RegisterError::Duplicate { saga, version });

@@ -1,0 +1,99 @@
+//! Trials for users' sagas: does everything finish or undo itself, whatever fails and dies?
+//!
+//! Each trial runs the saga again and again, each time in a fresh [`Scene`], with one more place
+//! at which something goes wrong. Call them under paused time (`#[tokio::test(start_paused =
+//! true)]`) and on a store in memory: days pass in a moment then.
+//!
+//! A trial panics when a saga does not end, or ends otherwise than it must. Whether the world is
+//! as it should be is for [`Scene::check`] to say: that nothing stands after `Compensated`, and
+//! that everything stands once after `Completed`.
+
+mod sabotage;
+mod scene;
+mod unpluggable;
+
+use highwater_core::SagaState;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::machine::Stage;
+
+use sabotage::Fault;
+pub use scene::Scene;
+use scene::Trial;
+use unpluggable::Cut;
+
+/// Aborts each step in turn: those before it must be compensated.
+///
+/// And has each step lose its answer after it was run: it must be compensated as well.
+pub async fn every_step_may_fail<S>(scene: impl Fn() -> Scene<S>)
+where
+    S: Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    for at in stages(&scene(), |stage| !matches!(stage, Stage::Delay(_))) {
+        Trial::new(scene(), Fault::Abort(at)).ends(SagaState::Compensated).await;
+    }
+    for at in stages(&scene(), |stage| stage == Stage::Step) {
+        Trial::new(scene(), Fault::LoseAnswer(at)).ends(SagaState::Compensated).await;
+    }
+}
+
+/// Has each compensation give up, after each step in turn was aborted.
+///
+/// The saga must fail then, and must be compensated once somebody says retry.
+pub async fn every_compensation_may_fail<S>(scene: impl Fn() -> Scene<S>)
+where
+    S: Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    let steps = stages(&scene(), |stage| stage == Stage::Step);
+    for (nth, aborted) in steps.iter().enumerate() {
+        for stuck in &steps[..nth] {
+            let fault = Fault::Stick { aborted: *aborted, stuck: *stuck };
+            Trial::new(scene(), fault).fails_until_retried().await;
+        }
+    }
+}
+
+/// Runs and compensates every step twice: it must be as if it had been once.
+///
+/// What a worker's death does to a step. It fails for steps that do not hand their idempotency
+/// key on.
+pub async fn every_step_may_repeat<S>(scene: impl Fn() -> Scene<S>)
+where
+    S: Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    Trial::new(scene(), Fault::Repeat { aborted: None }).ends_somehow().await;
+    for at in stages(&scene(), |stage| stage == Stage::Step) {
+        let fault = Fault::Repeat { aborted: Some(at) };
+        Trial::new(scene(), fault).ends(SagaState::Compensated).await;
+    }
+}
+
+/// Kills the process before and after each of its writes: another must end what it began.
+///
+/// On the way to the end, and on the way back from each step in turn.
+pub async fn a_crash_anywhere_resumes<S>(scene: impl Fn() -> Scene<S>)
+where
+    S: Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    let steps = stages(&scene(), |stage| stage == Stage::Step);
+    let faults = steps.into_iter().map(Fault::Abort).chain([Fault::None]);
+    for fault in faults {
+        for write in 0.. {
+            let before = Trial::new(scene(), fault).survives(Cut::Before(write)).await;
+            let after = Trial::new(scene(), fault).survives(Cut::After(write)).await;
+            if !before && !after {
+                break;
+            }
+        }
+    }
+}
+
+/// The indices of the steps of this kind.
+fn stages<S>(scene: &Scene<S>, is_wanted: impl Fn(Stage) -> bool) -> Vec<usize>
+where
+    S: Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    let plan = scene.plan().into_iter().enumerate();
+    plan.filter(|(_, (_, stage))| is_wanted(*stage)).map(|(at, _)| at).collect()
+}
