@@ -1,1 +1,0 @@
-//! Benchmarks of Highwater against the raw limit.
