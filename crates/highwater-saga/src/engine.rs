@@ -5,13 +5,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use highwater_core::{ClaimedSaga, Owner, SagaId, SagaName, SagaStore};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::OrchestratorOptions;
 use crate::definition::Definition;
 use crate::writer::Writer;
 
-/// A saga to be worked on, and the place that it takes among those in flight.
-pub(crate) type Assignment = (ClaimedSaga, OwnedSemaphorePermit);
+/// A saga to be worked on.
+pub(crate) struct Assignment {
+    pub(crate) claimed: ClaimedSaga,
+    /// When its lease was asked for.
+    pub(crate) asked_at: Instant,
+    /// The place that it takes among those in flight.
+    pub(crate) place: OwnedSemaphorePermit,
+}
 
 /// The parts of an orchestrator that outlive a run.
 pub(crate) struct Engine {
@@ -83,14 +90,11 @@ impl Engine {
         }
     }
 
-    /// Fires once the saga comes to rest in this process.
-    pub(crate) fn rest_of(&self, id: &SagaId) -> oneshot::Receiver<()> {
-        let (sender, receiver) = oneshot::channel();
-        let mut waiting = lock(&self.waiting);
-        let senders = waiting.entry(id.clone()).or_default();
-        senders.retain(|sender| !sender.is_closed());
-        senders.push(sender);
-        receiver
+    /// Tells when the saga comes to rest in this process.
+    pub(crate) fn watch<'a>(&'a self, id: &'a SagaId) -> Watch<'a> {
+        let (sender, rest) = oneshot::channel();
+        lock(&self.waiting).entry(id.clone()).or_default().push(sender);
+        Watch { engine: self, id, rest }
     }
 
     /// Tells those who wait for the saga.
@@ -98,6 +102,26 @@ impl Engine {
         for sender in lock(&self.waiting).remove(id).into_iter().flatten() {
             // Who has stopped waiting need not be told.
             sender.send(()).ok();
+        }
+    }
+}
+
+/// Somebody who waits for a saga, until this is dropped.
+pub(crate) struct Watch<'a> {
+    engine: &'a Engine,
+    id: &'a SagaId,
+    pub(crate) rest: oneshot::Receiver<()>,
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.rest.close();
+        let mut waiting = lock(&self.engine.waiting);
+        if let Some(senders) = waiting.get_mut(self.id) {
+            senders.retain(|sender| !sender.is_closed());
+            if senders.is_empty() {
+                waiting.remove(self.id);
+            }
         }
     }
 }

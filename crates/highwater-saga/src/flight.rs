@@ -92,11 +92,11 @@ impl Flight {
     async fn turn(&mut self) -> Course {
         self.standing.is_past_deadline = self.deadline.is_some_and(|end| Instant::now() >= end);
         self.standing.now = Utc::now();
-        if self.stop.is_cancelled() {
-            return self.record(self.standing.stay()).await;
-        }
         let attempt = match self.standing.next(self.saga.request) {
             Next::Write(made) => return self.record(made).await,
+            Next::Try(_) if self.stop.is_cancelled() => {
+                return self.record(self.standing.stay()).await;
+            }
             Next::Try(attempt) => attempt,
         };
         let started_at = Utc::now();

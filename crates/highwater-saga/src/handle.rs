@@ -9,9 +9,10 @@ use highwater_core::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::definition::Definition;
-use crate::engine::Engine;
+use crate::engine::{Assignment, Engine};
 use crate::saga_event::{self, SagaEvent};
 use crate::{Start, StartError, StartOn};
 
@@ -59,7 +60,7 @@ impl<S: Serialize + DeserializeOwned> SagaHandle<S> {
             let event = saga_event::append(stream, &correlation_id, &[event]);
             appends.extend(event.map_err(|error| StoreError::invalid(error.to_string()))?);
         }
-        let place = self.engine.place();
+        let (place, asked_at) = (self.engine.place(), Instant::now());
         let lease = (self.engine.owner.clone(), self.engine.options.lease_ttl);
         let saga = NewSaga {
             id,
@@ -84,7 +85,7 @@ impl<S: Serialize + DeserializeOwned> SagaHandle<S> {
                 deadline: definition.deadline(),
                 signal: None,
             };
-            self.engine.hand_in((claimed, place));
+            self.engine.hand_in(Assignment { claimed, asked_at, place });
         }
         Ok(created)
     }

@@ -127,7 +127,7 @@ impl Orchestrator {
     pub async fn wait(&self, id: &SagaId, timeout: Duration) -> Result<SagaRecord, WaitError> {
         let end = Instant::now() + timeout;
         loop {
-            let rest = self.engine.rest_of(id);
+            let mut watch = self.engine.watch(id);
             let found = self.engine.store.saga(id).await?;
             let saga = found.ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })?;
             let state = saga.progress.state;
@@ -140,7 +140,7 @@ impl Orchestrator {
             }
             // The saga may come to rest in another process, which only the store can tell.
             let look_again = Instant::now() + self.engine.options.poll_interval;
-            timeout_at(look_again.min(end), rest).await.ok();
+            timeout_at(look_again.min(end), &mut watch.rest).await.ok();
         }
     }
 

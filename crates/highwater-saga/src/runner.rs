@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use highwater_core::{ClaimedSaga, SagaClaim, StoreError, Wake};
+use highwater_core::{SagaClaim, StoreError, Wake};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -51,7 +51,7 @@ impl Runner {
         }
         drop(desk);
         while let Some(assignment) = started.recv().await {
-            self.fly(assignment, Instant::now());
+            self.fly(assignment);
         }
         while self.flights.join_next().await.is_some() {}
     }
@@ -65,7 +65,7 @@ impl Runner {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return None,
-                Some(assignment) = started.recv() => self.fly(assignment, Instant::now()),
+                Some(assignment) = started.recv() => self.fly(assignment),
                 Some(_) = self.flights.join_next() => {}
                 place = Arc::clone(&self.engine.slots).acquire_owned() => break place.ok()?,
             }
@@ -91,15 +91,19 @@ impl Runner {
         let is_full = claimed.len() >= claim.limit;
         for saga in claimed {
             if let Some(place) = places.split(1) {
-                self.fly((saga, place), asked_at);
+                self.fly(Assignment { claimed: saga, asked_at, place });
             }
         }
         Ok(is_full)
     }
 
-    fn fly(&mut self, (claimed, place): Assignment, asked_at: Instant) {
+    fn fly(&mut self, Assignment { claimed, asked_at, place }: Assignment) {
         let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
-        self.flights.spawn(fly(engine, claimed, place, asked_at, stop));
+        let Some(flight) = Flight::new(engine, claimed, asked_at, stop) else { return };
+        self.flights.spawn(async move {
+            flight.run().await;
+            drop(place);
+        });
     }
 
     /// Waits until more sagas may be due; those that are started here need no claim.
@@ -111,26 +115,12 @@ impl Runner {
     ) {
         loop {
             tokio::select! {
-                biased;
                 () = self.stop.cancelled() => return,
-                Some(assignment) = started.recv() => self.fly(assignment, Instant::now()),
+                Some(assignment) = started.recv() => self.fly(assignment),
                 Some(_) = self.flights.join_next() => {}
                 () = wake.grown() => return,
                 () = sleep_until(until) => return,
             }
         }
     }
-}
-
-async fn fly(
-    engine: Arc<Engine>,
-    claimed: ClaimedSaga,
-    place: OwnedSemaphorePermit,
-    asked_at: Instant,
-    stop: CancellationToken,
-) {
-    if let Some(flight) = Flight::new(engine, claimed, asked_at, stop) {
-        flight.run().await;
-    }
-    drop(place);
 }

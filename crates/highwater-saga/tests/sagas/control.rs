@@ -153,3 +153,22 @@ async fn a_paused_saga_can_be_cancelled_and_a_finished_one_cannot() {
     let refused = process.sagas.cancel(&id("trip-1")).await;
     assert!(matches!(refused, Err(StoreError::NotAllowed { .. })), "{refused:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_not_lost_when_the_process_stops_at_that_moment() {
+    for yields in 0..40 {
+        let (store, world) = (MemoryStore::new(), World::default());
+        let (saga, ..) = gated(&world);
+        let (process, trips) = Process::start(&store, saga.clone());
+        trips.start(id("trip-1"), &Trip::default()).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        process.sagas.cancel(&id("trip-1")).await.unwrap();
+        for _ in 0..yields {
+            tokio::task::yield_now().await;
+        }
+        process.stop().await;
+        let (process, _) = Process::start(&store, saga);
+        let ended = process.sagas.wait(&id("trip-1"), Duration::from_secs(30)).await.unwrap();
+        assert_eq!(ended.progress.state, SagaState::Compensated, "after {yields} yields");
+    }
+}

@@ -3,6 +3,7 @@
 
 mod control;
 mod events;
+mod outages;
 mod steps;
 mod support;
 mod time;

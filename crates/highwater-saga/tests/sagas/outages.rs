@@ -1,0 +1,103 @@
+//! A store that loses requests and answers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use highwater_core::{
+    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery, SagaRecord,
+    SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal, StoreError, Wake,
+};
+use highwater_saga::Orchestrator;
+use highwater_testkit::MemoryStore;
+
+use crate::support::{HOUR, Process, Trip, World, id, options, outcomes, trip};
+
+/// Loses, in turn, requests to claim, record and renew, and answers to them.
+struct Flaky {
+    inner: MemoryStore,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Flaky {
+    async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match self.calls.fetch_add(1, Ordering::SeqCst) % 3 {
+            0 => Err(StoreError::Unavailable("the request was lost".into())),
+            1 => {
+                call.await?;
+                Err(StoreError::Unavailable("the answer was lost".into()))
+            }
+            _ => call.await,
+        }
+    }
+}
+
+#[async_trait]
+impl SagaStore for Flaky {
+    async fn create_sagas(&self, sagas: Vec<NewSaga>) -> Each<CreatedSaga> {
+        self.inner.create_sagas(sagas).await
+    }
+
+    async fn claim_sagas(&self, claim: &SagaClaim) -> Result<Vec<ClaimedSaga>, StoreError> {
+        self.call(self.inner.claim_sagas(claim)).await
+    }
+
+    async fn record_sagas(&self, transitions: Vec<SagaTransition>) -> Each<SagaRecorded> {
+        self.call(self.inner.record_sagas(transitions)).await
+    }
+
+    async fn renew_sagas(&self, leases: Vec<SagaLease>, ttl: Duration) -> Each<()> {
+        self.call(self.inner.renew_sagas(leases, ttl)).await
+    }
+
+    async fn request_saga(
+        &self,
+        id: &SagaId,
+        request: SagaRequest,
+    ) -> Result<SagaRecord, StoreError> {
+        self.inner.request_saga(id, request).await
+    }
+
+    async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError> {
+        self.inner.deliver_signal(signal).await
+    }
+
+    async fn saga(&self, id: &SagaId) -> Result<Option<SagaRecord>, StoreError> {
+        self.inner.saga(id).await
+    }
+
+    async fn sagas(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError> {
+        self.inner.sagas(query).await
+    }
+
+    fn sagas_due(&self) -> Wake {
+        self.inner.sagas_due()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn outages_of_the_store_cost_time_and_repeat_no_step() {
+    for first in 0..3 {
+        let (calls, world) = (Arc::new(AtomicUsize::new(first)), World::default());
+        let store = Flaky { inner: MemoryStore::new(), calls };
+        let sagas = Orchestrator::with_options(store, options()).unwrap();
+        let trips = sagas.register(trip(&world).publish_events()).unwrap();
+        let process = Process::run(sagas);
+        tokio::task::yield_now().await;
+        for n in 0..20 {
+            trips.start(id(&format!("trip-{n}")), &Trip::default()).await.unwrap();
+        }
+        for n in 0..20 {
+            let ended = process.sagas.wait(&id(&format!("trip-{n}")), HOUR).await.unwrap();
+            assert_eq!(ended.progress.state, SagaState::Completed);
+            assert_eq!(outcomes(&ended).len(), 3);
+            assert_eq!(ended.revision, 3);
+        }
+        assert_eq!(world.calls().len(), 60);
+        process.stop().await;
+    }
+}
