@@ -68,7 +68,7 @@ impl SqliteStore {
     /// Begins a write transaction, for tables of the user's own or to append with.
     ///
     /// Fails with `Unavailable` when the writer is not free within the busy timeout.
-    pub async fn begin(&self) -> Result<SqliteWrite, StoreError> {
+    pub async fn begin_write(&self) -> Result<SqliteWrite, StoreError> {
         SqliteWrite::begin(&self.writer).await
     }
 

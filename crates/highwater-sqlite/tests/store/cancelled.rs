@@ -42,7 +42,7 @@ async fn an_append_dropped_at_any_point_is_whole_or_absent_and_the_store_goes_on
 #[tokio::test]
 async fn a_dropped_transaction_leaves_nothing_and_frees_the_writer() {
     let (_dir, store) = fresh().await;
-    let mut write = store.begin().await.unwrap();
+    let mut write = store.begin_write().await.unwrap();
     sqlx::query("create table own (n integer)").execute(write.conn()).await.unwrap();
     drop(write);
     append(&store, 1).await.unwrap();

@@ -15,7 +15,7 @@ async fn events_are_never_updated_or_deleted() {
     append(&store, 1).await.unwrap();
     let statements = ["update events set data = '2'", "delete from events"];
     for statement in statements {
-        let mut write = store.begin().await.unwrap();
+        let mut write = store.begin_write().await.unwrap();
         let error = sqlx::query(statement).execute(write.conn()).await.unwrap_err();
         assert!(error.to_string().contains("events are never"), "{error}");
         write.commit().await.unwrap();
@@ -83,7 +83,7 @@ async fn the_writer_waits_for_the_disk_unless_told_otherwise() {
         let dir = tempfile::tempdir().unwrap();
         let options = SqliteOptions { durability, ..SqliteOptions::default() };
         let store = SqliteStore::open(dir.path().join("store.db"), options).await.unwrap();
-        let mut write = store.begin().await.unwrap();
+        let mut write = store.begin_write().await.unwrap();
         let get = |pragma| sqlx::query_scalar::<_, i64>(pragma);
         assert_eq!(get("pragma synchronous").fetch_one(write.conn()).await.unwrap(), expected);
         let mode = sqlx::query_scalar::<_, String>("pragma journal_mode");
@@ -142,7 +142,7 @@ async fn options_that_cannot_work_are_refused() {
 
 /// Makes the disk look full when the file has that many pages.
 async fn limit_pages(store: &SqliteStore, pages: i64) {
-    let mut write = store.begin().await.unwrap();
+    let mut write = store.begin_write().await.unwrap();
     let limit = sqlx::AssertSqlSafe(format!("pragma max_page_count = {pages}"));
     sqlx::query(limit).execute(write.conn()).await.unwrap();
     write.commit().await.unwrap();

@@ -15,7 +15,7 @@ async fn insert(write: &mut SqliteWrite) {
 
 async fn with_orders() -> (tempfile::TempDir, SqliteStore) {
     let (dir, store) = fresh().await;
-    let mut write = store.begin().await.unwrap();
+    let mut write = store.begin_write().await.unwrap();
     sqlx::query("create table orders (id integer)").execute(write.conn()).await.unwrap();
     write.commit().await.unwrap();
     (dir, store)
@@ -30,7 +30,7 @@ async fn orders(store: &SqliteStore) -> i64 {
 async fn an_append_commits_with_the_users_own_rows_and_wakes_readers() {
     let (_dir, store) = with_orders().await;
     let mut wake = store.wake();
-    let mut write = store.begin().await.unwrap();
+    let mut write = store.begin_write().await.unwrap();
     insert(&mut write).await;
     let appended = store.append_and_commit(write, one(&STREAM, 1)).await.unwrap();
     wake.grown().await;
@@ -42,7 +42,7 @@ async fn an_append_commits_with_the_users_own_rows_and_wakes_readers() {
 async fn a_conflict_undoes_the_users_own_rows() {
     let (_dir, store) = with_orders().await;
     append(&store, 1).await.unwrap();
-    let mut write = store.begin().await.unwrap();
+    let mut write = store.begin_write().await.unwrap();
     insert(&mut write).await;
     let mut batch = one(&STREAM, 2);
     batch[0].expected = Expected::NoStream;
@@ -54,7 +54,7 @@ async fn a_conflict_undoes_the_users_own_rows() {
 #[tokio::test]
 async fn a_refused_batch_undoes_the_users_own_rows() {
     let (_dir, store) = with_orders().await;
-    let mut write = store.begin().await.unwrap();
+    let mut write = store.begin_write().await.unwrap();
     insert(&mut write).await;
     let refused = store.append_and_commit(write, Vec::new()).await;
     assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
@@ -64,7 +64,7 @@ async fn a_refused_batch_undoes_the_users_own_rows() {
 #[tokio::test]
 async fn nothing_is_committed_after_the_user_has_ended_the_transaction() {
     let (_dir, store) = with_orders().await;
-    let mut write = store.begin().await.unwrap();
+    let mut write = store.begin_write().await.unwrap();
     insert(&mut write).await;
     sqlx::query("rollback").execute(write.conn()).await.unwrap();
     store.append_and_commit(write, one(&STREAM, 1)).await.unwrap_err();

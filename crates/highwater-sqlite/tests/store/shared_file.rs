@@ -65,12 +65,12 @@ async fn a_writer_that_does_not_come_free_is_unavailable() {
     let options = SqliteOptions { busy_timeout, ..SqliteOptions::default() };
     let hasty = SqliteStore::open(dir.path().join("store.db"), options).await.unwrap();
 
-    let other_process = holder.begin().await.unwrap();
+    let other_process = holder.begin_write().await.unwrap();
     assert!(append(&hasty, 1).await.unwrap_err().is_transient());
     drop(other_process);
     append(&hasty, 1).await.unwrap();
 
-    let own = hasty.begin().await.unwrap();
+    let own = hasty.begin_write().await.unwrap();
     let error = append(&hasty, 2).await.unwrap_err();
     assert!(error.is_transient());
     let cause = std::error::Error::source(&error).unwrap().to_string();
