@@ -12,6 +12,7 @@ mod documents;
 mod error;
 mod follower;
 mod handler;
+mod host;
 mod lease;
 mod meter;
 mod options;

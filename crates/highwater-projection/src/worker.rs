@@ -17,7 +17,7 @@ use crate::lease::Held;
 use crate::patience::{Bear, Patience};
 use crate::progress::Progress;
 use crate::registered::Registered;
-use crate::{Mode, ProjectionState};
+use crate::{Mode, ProjectionState, host};
 
 /// Attempts to record the error that a projection gives up with.
 const LAST_WORDS: u32 = 3;
@@ -60,7 +60,7 @@ impl<S: CheckpointStore + Clone> Worker<S> {
         stop: CancellationToken,
     ) -> Self {
         // Each worker is an owner of its own: two in one process must not share a lease.
-        let owner = Owner::new(&format!("process {}", std::process::id()));
+        let owner = Owner::new(host::label());
         let (target, processed) = (OnceCell::new(), AtomicU64::new(0));
         Self { events, store, projection, mode, stop, owner, target, processed }
     }
