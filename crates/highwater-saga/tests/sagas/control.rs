@@ -156,19 +156,16 @@ async fn a_paused_saga_can_be_cancelled_and_a_finished_one_cannot() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_is_not_lost_when_the_process_stops_at_that_moment() {
-    for yields in 0..40 {
-        let (store, world) = (MemoryStore::new(), World::default());
-        let (saga, ..) = gated(&world);
-        let (process, trips) = Process::start(&store, saga.clone());
-        trips.start(id("trip-1"), &Trip::default()).await.unwrap();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        process.sagas.cancel(&id("trip-1")).await.unwrap();
-        for _ in 0..yields {
-            tokio::task::yield_now().await;
-        }
-        process.stop().await;
-        let (process, _) = Process::start(&store, saga);
-        let ended = process.sagas.wait(&id("trip-1"), Duration::from_secs(30)).await.unwrap();
-        assert_eq!(ended.progress.state, SagaState::Compensated, "after {yields} yields");
-    }
+    let (store, world) = (MemoryStore::new(), World::default());
+    let (process, trips) = Process::start(&store, trip(&world));
+    tokio::task::yield_now().await;
+    // The saga is in the hands of the runner, which has no turn before it is stopped.
+    trips.start(id("trip-1"), &Trip::default()).await.unwrap();
+    let asked = process.sagas.cancel(&id("trip-1")).await.unwrap();
+    assert!(asked.owner.is_some());
+    process.stop().await;
+    let (process, _) = Process::start(&store, trip(&world));
+    let ended = process.end_of("trip-1").await;
+    assert_eq!(ended.progress.state, SagaState::Compensated);
+    assert_eq!(world.calls(), [""; 0]);
 }

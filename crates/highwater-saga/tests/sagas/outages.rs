@@ -1,6 +1,5 @@
-//! A store that loses requests and answers.
+//! A store that loses requests and answers, or is slow.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -9,15 +8,18 @@ use highwater_core::{
     ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery, SagaRecord,
     SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal, StoreError, Wake,
 };
-use highwater_saga::Orchestrator;
+use highwater_saga::{Orchestrator, Saga, Step, StepContext, StepResult};
 use highwater_testkit::MemoryStore;
+use tokio::time::sleep;
 
 use crate::support::{HOUR, Process, Trip, World, id, options, outcomes, trip};
 
-/// Loses, in turn, requests to claim, record and renew, and answers to them.
+/// Takes its time to claim, record and renew, and may lose requests and answers in turn.
 struct Flaky {
     inner: MemoryStore,
-    calls: Arc<AtomicUsize>,
+    delay: Duration,
+    is_losing: bool,
+    calls: AtomicUsize,
 }
 
 impl Flaky {
@@ -25,7 +27,9 @@ impl Flaky {
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        sleep(self.delay).await;
         match self.calls.fetch_add(1, Ordering::SeqCst) % 3 {
+            _ if !self.is_losing => call.await,
             0 => Err(StoreError::Unavailable("the request was lost".into())),
             1 => {
                 call.await?;
@@ -82,8 +86,10 @@ impl SagaStore for Flaky {
 #[tokio::test(start_paused = true)]
 async fn outages_of_the_store_cost_time_and_repeat_no_step() {
     for first in 0..3 {
-        let (calls, world) = (Arc::new(AtomicUsize::new(first)), World::default());
-        let store = Flaky { inner: MemoryStore::new(), calls };
+        let world = World::default();
+        let calls = AtomicUsize::new(first);
+        let store =
+            Flaky { inner: MemoryStore::new(), delay: Duration::ZERO, is_losing: true, calls };
         let sagas = Orchestrator::with_options(store, options()).unwrap();
         let trips = sagas.register(trip(&world).publish_events()).unwrap();
         let process = Process::run(sagas);
@@ -100,4 +106,43 @@ async fn outages_of_the_store_cost_time_and_repeat_no_step() {
         assert_eq!(world.calls().len(), 60);
         process.stop().await;
     }
+}
+
+/// Takes ten minutes.
+struct Long(World);
+
+impl Step<Trip> for Long {
+    const NAME: &'static str = "long";
+
+    async fn run(&self, _: &mut Trip, cx: &StepContext) -> StepResult {
+        self.0.book(cx);
+        sleep(Duration::from_mins(10)).await;
+        Ok(())
+    }
+
+    async fn compensate(&self, _: &mut Trip, cx: &StepContext) -> StepResult {
+        self.0.cancel(cx);
+        Ok(())
+    }
+
+    fn timeout(&self) -> Duration {
+        HOUR
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_store_costs_a_long_step_no_lease() {
+    let (inner, world) = (MemoryStore::new(), World::default());
+    let delay = Duration::from_secs(1);
+    let store = || Flaky { inner: inner.clone(), delay, is_losing: false, calls: 0.into() };
+    let process = || {
+        let sagas = Orchestrator::with_options(store(), options()).unwrap();
+        let trips = sagas.register(Saga::new("book-trip").step(Long(world.clone()))).unwrap();
+        (Process::run(sagas), trips)
+    };
+    let ((one, trips), (_two, _)) = (process(), process());
+    trips.start(id("trip-1"), &Trip::default()).await.unwrap();
+    let ended = one.end_of("trip-1").await;
+    assert_eq!((ended.progress.state, ended.epoch), (SagaState::Completed, 1));
+    assert_eq!(world.calls(), ["trip-1/long/run"]);
 }
