@@ -11,7 +11,6 @@ use super::outbox::Outbox;
 use super::session::Session;
 use super::{End, Frame, Hub};
 use crate::Identity;
-use crate::door::Seat;
 use crate::protocol::{Framer, Framing, Handshake, HandshakeRefused, Protocol};
 
 /// One client; [`run`](Self::run) serves it.
@@ -22,8 +21,6 @@ use crate::protocol::{Framer, Framing, Handshake, HandshakeRefused, Protocol};
 pub(crate) struct Connection {
     pub(crate) hub: Arc<Hub>,
     pub(crate) identity: Option<Identity>,
-    /// Room for this connection, given back when it ends.
-    pub(crate) seat: Seat,
     /// What the client sends, cut in any way.
     pub(crate) inbox: mpsc::Receiver<Bytes>,
     /// Where frames go.
@@ -70,7 +67,7 @@ impl Connection {
     }
 
     async fn serve(self) -> End {
-        let Self { hub, identity, seat: _seat, mut inbox, frames, transport } = self;
+        let Self { hub, identity, mut inbox, frames, transport } = self;
         let stall_timeout = hub.options.stall_timeout;
         let mut outbox = Outbox::new(frames, Arc::clone(&hub.counters), stall_timeout);
         let greeted = tokio::select! {

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::negotiated::{Attachment, Entry};
 use super::{Refusal, Visitor};
+use crate::door::Seat;
 use crate::hub::{Connection, Frame, Frames, Hub, Transport};
 
 /// The polls of one connection, of which the latest gets the next frame.
@@ -81,42 +82,34 @@ fn attach(hub: &Arc<Hub>, id: &str, entry: &Arc<Entry>) -> Option<Arc<Polls>> {
     let connection = Connection {
         hub: Arc::clone(hub),
         identity: entry.identity.clone(),
-        seat,
         inbox,
         frames: sender,
         transport: Transport::LongPolling,
     };
-    tokio::spawn(serve(
-        Arc::clone(hub),
-        id.to_owned(),
-        Arc::clone(entry),
-        Arc::clone(&polls),
-        connection,
-    ));
+    let (hub, id) = (Arc::clone(hub), id.to_owned());
+    let (entry, served) = (Arc::clone(entry), Arc::clone(&polls));
+    tokio::spawn(async move {
+        serve(&entry, &served, connection, hub.options.attach_timeout).await;
+        hub.negotiated.remove(&id);
+        drop::<Seat>(seat);
+    });
     Some(polls)
 }
 
-/// Runs the connection while polls come, and keeps what it said last for the next of them.
-async fn serve(
-    hub: Arc<Hub>,
-    id: String,
-    entry: Arc<Entry>,
-    polls: Arc<Polls>,
-    connection: Connection,
-) {
-    let gap = hub.options.attach_timeout;
+/// Runs the connection while polls come, none being missing for longer than `gap`.
+///
+/// What the connection says last waits for the next poll. So does whoever drains the hub: a
+/// client that was not told would poll for a connection that nobody knows.
+async fn serve(entry: &Entry, polls: &Polls, connection: Connection, gap: Duration) {
+    let served = async {
+        connection.run().await;
+        polls.told_closed().await;
+    };
     tokio::select! {
-        _ = connection.run() => {
-            tokio::select! {
-                () = polls.told_closed() => {}
-                () = polls.abandoned(gap) => {}
-                () = entry.closed.cancelled() => {}
-            }
-        }
+        () = served => {}
         () = polls.abandoned(gap) => {}
         () = entry.closed.cancelled() => {}
     }
-    hub.negotiated.remove(&id);
 }
 
 impl Polls {

@@ -11,6 +11,7 @@ use futures::stream::{self, Stream, StreamExt};
 use tokio::sync::mpsc;
 
 use super::{Refusal, Visitor};
+use crate::door::Seat;
 use crate::hub::{Connection, Frames, Hub, Transport};
 
 /// Opens the response that carries everything to the client.
@@ -22,7 +23,6 @@ pub(super) async fn attach(hub: Arc<Hub>, id: &str, visitor: Visitor) -> Result<
     let connection = Connection {
         hub: Arc::clone(&hub),
         identity: entry.identity.clone(),
-        seat,
         inbox,
         frames: sender,
         transport: Transport::ServerSentEvents,
@@ -31,6 +31,7 @@ pub(super) async fn attach(hub: Arc<Hub>, id: &str, visitor: Visitor) -> Result<
     tokio::spawn(async move {
         closed.run_until_cancelled(connection.run()).await;
         hub.negotiated.remove(&id);
+        drop::<Seat>(seat);
     });
     // The comment makes proxies pass the headers on, on which the client waits.
     let first = stream::once(async { Bytes::from_static(b":\r\n\r\n") });

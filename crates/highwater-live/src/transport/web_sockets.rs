@@ -58,8 +58,9 @@ pub(super) async fn attach(
         let (sender, inbox) = inbox;
         let (frames_in, frames) = mpsc::channel(1);
         let transport = Transport::WebSockets;
-        let connection = Connection { hub, identity, seat, inbox, frames: frames_in, transport };
+        let connection = Connection { hub, identity, inbox, frames: frames_in, transport };
         carry(socket, connection, sender, frames).await;
+        drop::<Seat>(seat);
     }))
 }
 

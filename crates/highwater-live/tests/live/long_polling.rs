@@ -146,9 +146,13 @@ async fn who_stops_polling_is_gone_and_draining_ends_with_no_content() {
     client.poll("*/*").await;
     client.post(HANDSHAKE).await;
     client.messages("*/*").await;
-    live.drain().await;
-    assert_eq!(client.messages("*/*").await, [json!({ "type": 7, "allowReconnect": true })]);
-    assert_eq!(client.poll("*/*").await.0, StatusCode::NO_CONTENT);
+    let polls = async {
+        let close = json!({ "type": 7, "allowReconnect": true });
+        assert_eq!(client.messages("*/*").await, [close]);
+        assert_eq!(live.gauges().connections, 1, "draining waits until it was told");
+        assert_eq!(client.poll("*/*").await.0, StatusCode::NO_CONTENT);
+    };
+    tokio::join!(live.drain(), polls);
 }
 
 #[tokio::test(start_paused = true)]

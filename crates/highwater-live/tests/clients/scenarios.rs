@@ -1,0 +1,141 @@
+//! What every client has to get through.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use highwater_live::Live;
+use highwater_testkit::MemoryStore;
+use serde_json::json;
+
+use crate::client::{Client, Kind, Library};
+use crate::proxy::Proxy;
+use crate::server::{append, serve, serve_live, until};
+
+fn url(address: std::net::SocketAddr) -> String {
+    format!("http://{address}/hubs/events")
+}
+
+/// Subscriptions from every kind of offset, calls, wrong calls, streams of items, stop.
+pub(crate) async fn subscribes_and_calls(kind: Kind) {
+    let served = serve(|live| live).await;
+    append(&served.store, "orders-1", 5).await;
+    let mut client = Client::start(kind, &url(served.address)).await;
+    client.subscribe(&json!(["orders-1", 0])).await;
+    client.events("orders-1", 0..5).await;
+    client.subscribe(&json!(["orders-1", 3])).await;
+    client.events("orders-1", 3..5).await;
+    for arguments in [json!(["second"]), json!(["third", null]), json!(["orders-2", 0])] {
+        client.subscribe(&arguments).await;
+        let stream = arguments[0].as_str().unwrap();
+        append(&served.store, stream, 3).await;
+        client.events(stream, 0..3).await;
+    }
+    assert_eq!(client.invoke("UnsubscribeFromStream", &json!(["second"])).await, None);
+    append(&served.store, "second", 2).await;
+    append(&served.store, "third", 1).await;
+    client.events("third", 3..4).await;
+    let unknown = client.invoke("Nope", &json!([])).await;
+    assert!(unknown.unwrap().contains("Unknown hub method 'Nope'"));
+    let wrong = client.invoke("SubscribeToStream", &json!([{}])).await;
+    assert!(wrong.unwrap().contains("takes a stream name"));
+    client.tell("send", "SubscribeToStream", &json!(["sent", 0])).await;
+    append(&served.store, "sent", 2).await;
+    client.events("sent", 0..2).await;
+    items(&mut client).await;
+    if kind.library == Library::JavaScript {
+        client.tell("cancel", "", &json!([])).await;
+    }
+    append(&served.store, "third", 1).await;
+    client.events("third", 4..5).await;
+    client.tell("stop", "", &json!([])).await;
+    until("the connection is gone", || served.live.gauges().connections == 0).await;
+}
+
+async fn items(client: &mut Client) {
+    client.tell("stream", "StreamEvents", &json!(["orders-1", 2])).await;
+    let mut offset = 2;
+    while offset < 5 {
+        let told = client.next().await;
+        if told["is"] == "item" {
+            assert_eq!(told["item"]["offset"], offset, "{told}");
+            offset += 1;
+        } else {
+            assert_eq!(told["is"], "done", "{told}");
+            assert!(told.get("error").is_none(), "{told}");
+        }
+    }
+}
+
+/// Connections that are cut in the middle of a catch-up and of live events: each event once.
+pub(crate) async fn resumes_after_cuts(kind: Kind) {
+    let served = serve(|live| live).await;
+    let proxy = Proxy::to(served.address).await;
+    append(&served.store, "orders", 3_000).await;
+    let mut client = Client::start(kind, &url(proxy.address)).await;
+    client.subscribe(&json!(["orders", 0])).await;
+    let (mut expected, mut cuts) = (0, [500, 1_500, 3_050].into_iter().peekable());
+    while expected < 3_100 {
+        if expected == 3_000 {
+            append(&served.store, "orders", 100).await;
+        }
+        match client.event_or_reopened().await {
+            Some(event) => {
+                assert_eq!(event[1]["offset"], expected, "{kind:?}");
+                expected += 1;
+            }
+            None => {
+                client.forget();
+                client.subscribe(&json!(["orders", expected])).await;
+            }
+        }
+        if cuts.next_if(|cut| expected >= *cut).is_some() {
+            proxy.cut(served.address);
+        }
+    }
+}
+
+/// A process that drains: the client goes on with another one of the same store.
+pub(crate) async fn moves_to_another_process(kind: Kind) {
+    let store = MemoryStore::new();
+    let first = serve_live(store.clone(), Live::new(Arc::new(store.clone()))).await;
+    let second = serve_live(store.clone(), Live::new(Arc::new(store.clone()))).await;
+    let proxy = Proxy::to(first.address).await;
+    append(&store, "orders", 10).await;
+    let mut client = Client::start(kind, &url(proxy.address)).await;
+    client.subscribe(&json!(["orders", 0])).await;
+    client.events("orders", 0..10).await;
+    let moved = async {
+        // A balancer leads new connections elsewhere before it drains a process, and leaves the
+        // polls of old ones where they were; this proxy cannot tell those apart.
+        if kind.transport != "LongPolling" {
+            proxy.lead_to(second.address);
+        }
+        first.live.drain().await;
+        proxy.lead_to(second.address);
+        // What a client keeps open for its requests leads to the first process still.
+        proxy.cut(first.address);
+    };
+    tokio::join!(moved, async { while client.event_or_reopened().await.is_some() {} });
+    append(&store, "orders", 5).await;
+    client.subscribe(&json!(["orders", 10])).await;
+    client.events("orders", 10..15).await;
+    assert_eq!(first.live.gauges().connections, 0);
+    assert_eq!(second.live.gauges().subscriptions, 1);
+}
+
+/// Nothing to send for longer than any client waits without a sign of life.
+pub(crate) async fn stays_connected(kinds: &[Kind]) {
+    let served = serve(|live| live).await;
+    let mut clients = join_all(kinds.iter().map(|kind| async {
+        let mut client = Client::start(*kind, &url(served.address)).await;
+        client.subscribe(&json!(["orders", 0])).await;
+        client
+    }))
+    .await;
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    append(&served.store, "orders", 1).await;
+    for client in &mut clients {
+        client.events("orders", 0..1).await;
+    }
+}
