@@ -4,6 +4,56 @@
 //! [`SagaHandle`] that starts sagas; [`Orchestrator::run`] runs them, beside any number of other
 //! processes on the same [`SagaStore`](highwater_core::SagaStore).
 //!
+//! ```
+//! use highwater_core::{SagaId, SagaState};
+//! use highwater_saga::{Orchestrator, Saga, Step, StepContext, StepResult};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! #[derive(serde::Serialize, serde::Deserialize)]
+//! struct Trip {
+//!     hotel: String,
+//!     booking: Option<String>,
+//! }
+//!
+//! /// Whatever a step depends on are its fields.
+//! struct ReserveHotel;
+//!
+//! impl Step<Trip> for ReserveHotel {
+//!     const NAME: &'static str = "reserve-hotel";
+//!
+//!     async fn run(&self, trip: &mut Trip, cx: &StepContext) -> StepResult {
+//!         trip.booking = Some(format!("{} under {}", trip.hotel, cx.idempotency_key()));
+//!         Ok(())
+//!     }
+//!
+//!     async fn compensate(&self, trip: &mut Trip, _: &StepContext) -> StepResult {
+//!         trip.booking = None;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let store = highwater_testkit::MemoryStore::new();
+//! let sagas = Orchestrator::new(store);
+//! let book_trip = sagas.register(Saga::new("book-trip").step(ReserveHotel))?;
+//! let stop = CancellationToken::new();
+//! let running = tokio::spawn({
+//!     let (sagas, stop) = (sagas.clone(), stop.clone());
+//!     async move { sagas.run(stop).await }
+//! });
+//!
+//! let id = SagaId::new("order-42")?;
+//! let trip = Trip { hotel: "Bristol".to_owned(), booking: None };
+//! book_trip.start(id.clone(), &trip).await?;
+//! let ended = sagas.wait(&id, std::time::Duration::from_secs(10)).await?;
+//! assert_eq!(ended.progress.state, SagaState::Completed);
+//! # stop.cancel();
+//! # running.await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What is promised
 //! - Every transition is stored before the next begins, in one write that also appends the
 //!   saga's events. A process may die anywhere; another goes on when its lease ends.
@@ -18,6 +68,31 @@
 //!   worker.
 //! - A compensation that gives up ends in `Failed`, where [`Orchestrator::retry`] and
 //!   [`Orchestrator::skip`] wait for a human.
+//!
+//! # Which failures are compensated
+//! | what a step says | tried again | compensated once given up |
+//! |---|---|---|
+//! | `Err` by `?`, or [`StepError::unknown`] | as its policy says | yes |
+//! | took too long, panicked | as its policy says | yes |
+//! | [`StepError::retry`] | as its policy says | no, it had no effect |
+//! | [`StepError::abort`] | no | no, it had no effect |
+//! | its worker died | by the next worker | yes, should the saga give up |
+//!
+//! One attempt that may have had an effect suffices, whatever later ones say.
+//!
+//! # Changing a saga
+//! The version of a definition and the names of its steps are stored with every saga.
+//! - **Adding, renaming, reordering or removing steps, or changing the state incompatibly**: give
+//!   the definition a new [`version`](Saga::version), and register the old one beside it until
+//!   its last saga has ended ([`Orchestrator::find`] tells). New sagas are started through the
+//!   handle of the new version; those under way keep theirs.
+//! - **A version that no process has registered** is claimed by none: its sagas stay as they are,
+//!   and [`Orchestrator::obstacle`] says why.
+//! - **A version that was changed without a new number** is refused: its sagas are paused before
+//!   anything is run, with both lists of steps in their error. Register the old definition and
+//!   [resume](Orchestrator::resume) them. So are sagas whose state cannot be read.
+//! - **What a step does inside** may change at any time, as long as its idempotency keys keep
+//!   their meaning.
 
 mod definition;
 mod engine;

@@ -1,0 +1,105 @@
+//! Having the user's code answer.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::time::{Instant, timeout};
+
+use super::{Flight, TIMER_MAX};
+use crate::definition::Trouble;
+use crate::machine::{Attempt, Outcome};
+use crate::step::Direction;
+use crate::{StepContext, StepError};
+
+impl Flight {
+    /// Has the user's code answer; `None` when the lease was lost meanwhile.
+    pub(super) async fn attempt(&mut self, attempt: Attempt) -> Option<Outcome> {
+        let definition = Arc::clone(&self.definition);
+        let data = &self.standing.progress.data;
+        let (at, direction) = match attempt {
+            Attempt::Run(at) => (at, Direction::Run),
+            Attempt::Compensate(at) => (at, Direction::Compensate),
+            Attempt::Await(at) => {
+                return Some(match definition.awaited(at, data) {
+                    Ok((key, timeout)) => Outcome::Waiting { key, timeout },
+                    Err(trouble) => given_up(trouble),
+                });
+            }
+            Attempt::Receive(at) | Attempt::TimeOut(at) => {
+                let signal = self.signal.as_ref().filter(|_| attempt == Attempt::Receive(at));
+                let arrived = definition.arrived(at, data, signal);
+                return Some(arrived.map_or_else(given_up, Outcome::Done));
+            }
+        };
+        if self.keeper.has_expired() {
+            return None;
+        }
+        let cx = self.context(at, direction);
+        let limit = self.limit(at, direction);
+        let work = AssertUnwindSafe(timeout(limit, definition.go(at, data, &cx))).catch_unwind();
+        let tried = tokio::select! {
+            tried = work => tried,
+            () = self.keeper.keep(&self.engine) => return None,
+        };
+        let trouble = match tried {
+            Ok(Ok(Ok(data))) => return Some(Outcome::Done(data)),
+            Ok(Ok(Err(trouble))) => trouble,
+            Ok(Err(_elapsed)) => Trouble::Step(StepError::timed_out(limit)),
+            Err(_panic) => Trouble::Step(StepError::unknown(Panicked)),
+        };
+        let Trouble::Step(error) = trouble else { return Some(given_up(trouble)) };
+        tracing::warn!(
+            saga = %self.saga.id, step = cx.step, ?direction, attempt = cx.attempt,
+            error = error.text(), "a step failed"
+        );
+        let policy = definition.retry(at, direction, &error);
+        Some(Outcome::Failed {
+            error: error.text(),
+            is_in_doubt: error.is_in_doubt(),
+            retry_in: policy.draw(cx.attempt).filter(|_| !error.is_final()),
+        })
+    }
+
+    fn context(&self, at: usize, direction: Direction) -> StepContext {
+        let before = self.standing.progress.steps.get(at);
+        let attempts = before.map_or(0, |step| match direction {
+            Direction::Run => step.attempts,
+            Direction::Compensate => step.compensation_attempts,
+        });
+        StepContext {
+            saga: self.saga.id.clone(),
+            correlation_id: self.saga.correlation_id.clone(),
+            step: self.saga.plan.get(at).cloned().unwrap_or_default(),
+            direction,
+            attempt: attempts + 1,
+            epoch: self.saga.epoch,
+        }
+    }
+
+    /// How long the attempt may take: a compensation is under no deadline.
+    fn limit(&self, at: usize, direction: Direction) -> Duration {
+        let limit = self.definition.timeout(at).min(TIMER_MAX);
+        let deadline = self.deadline.filter(|_| direction == Direction::Run);
+        let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+        left.map_or(limit, |left| limit.min(left))
+    }
+}
+
+/// What is not worth trying again.
+fn given_up(trouble: Trouble) -> Outcome {
+    match trouble {
+        Trouble::Unreadable(error) => Outcome::Unreadable(error),
+        Trouble::Step(error) => Outcome::Failed {
+            error: error.text(),
+            is_in_doubt: error.is_in_doubt(),
+            retry_in: None,
+        },
+    }
+}
+
+/// A step that panicked may have had an effect.
+#[derive(Debug, thiserror::Error)]
+#[error("the step panicked")]
+struct Panicked;

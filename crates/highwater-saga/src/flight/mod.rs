@@ -1,0 +1,123 @@
+//! One saga in flight: decide, try, record, and again, until it rests or sleeps.
+
+mod attempt;
+mod record;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use highwater_core::{ClaimedSaga, SagaRecord, Signal, StoreError};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::definition::Definition;
+use crate::engine::Engine;
+use crate::lease_keeper::LeaseKeeper;
+use crate::machine::{Move, Next, Outcome, Standing, Times};
+
+/// The longest timer; beyond it databases disagree about what a time is.
+const TIMER_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// A claimed saga, worked on until its lease is given back or lost.
+pub(crate) struct Flight {
+    engine: Arc<Engine>,
+    definition: Arc<dyn Definition>,
+    saga: SagaRecord,
+    standing: Standing,
+    keeper: LeaseKeeper,
+    signal: Option<Signal>,
+    deadline: Option<Instant>,
+    stop: CancellationToken,
+}
+
+/// Whether the flight goes on.
+enum Course {
+    On,
+    /// The lease was given back.
+    Landed,
+    /// The lease was lost, or may be: whoever has it carries on.
+    Lost,
+    /// The saga has been asked something else meanwhile; nothing was recorded.
+    Asked,
+    /// The store refuses what was to be recorded, whoever records it.
+    Refused(StoreError),
+}
+
+impl Flight {
+    /// `None` when the claim is of a saga that this process does not know, or does not hold.
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        claimed: ClaimedSaga,
+        asked_at: Instant,
+        stop: CancellationToken,
+    ) -> Option<Self> {
+        let saga = claimed.record;
+        let definition = engine.definition(&saga.name, saga.version)?;
+        let keeper = LeaseKeeper::new(saga.lease()?, engine.options.lease_ttl, asked_at);
+        let deadline = claimed.deadline.and_then(|left| asked_at.checked_add(left));
+        let mut standing = Standing {
+            plan: definition.plan(),
+            progress: saga.progress.clone(),
+            timer: claimed.timer,
+            is_past_deadline: false,
+            has_signal: claimed.signal.is_some(),
+            now: Utc::now(),
+        };
+        if claimed.is_takeover {
+            standing.doubt();
+        }
+        let signal = claimed.signal;
+        Some(Self { engine, definition, saga, standing, keeper, signal, deadline, stop })
+    }
+
+    /// Works on the saga until it rests or sleeps, the lease is lost, or the process stops.
+    pub(crate) async fn run(mut self) {
+        if let Some(error) = self.standing.mismatch(&self.saga.plan) {
+            tracing::error!(saga = %self.saga.id, error, "the saga cannot be run");
+            let refused = self.standing.unreadable(error);
+            while matches!(self.record(refused.clone()).await, Course::Asked) {}
+            return;
+        }
+        while let Course::On | Course::Asked = self.turn().await {}
+    }
+
+    /// One decision and its record.
+    async fn turn(&mut self) -> Course {
+        self.standing.is_past_deadline = self.deadline.is_some_and(|end| Instant::now() >= end);
+        self.standing.now = Utc::now();
+        let attempt = match self.standing.next(self.saga.request) {
+            Next::Write(made) => return self.record(made).await,
+            Next::Try(_) if self.stop.is_cancelled() => {
+                return self.record(self.standing.stay()).await;
+            }
+            Next::Try(attempt) => attempt,
+        };
+        let started_at = Utc::now();
+        let Some(outcome) = self.attempt(attempt).await else { return Course::Lost };
+        self.standing.is_past_deadline = self.deadline.is_some_and(|end| Instant::now() >= end);
+        let times = Times { started_at, finished_at: Utc::now() };
+        let made = self.standing.after(attempt, outcome, times);
+        match self.settle(&made).await {
+            // The state may be too large: what the step did stands, what it left cannot.
+            Course::Refused(error) => {
+                let outcome =
+                    Outcome::Failed { error: error.to_string(), is_in_doubt: true, retry_in: None };
+                let made = self.standing.after(attempt, outcome, times);
+                self.settle(&made).await
+            }
+            course => course,
+        }
+    }
+
+    /// Records a move that has happened, whatever the saga is asked meanwhile.
+    async fn settle(&mut self, made: &Move) -> Course {
+        loop {
+            let made = made.clone().under(self.saga.request, &self.standing.plan);
+            match self.record(made).await {
+                Course::Asked => {}
+                course => return course,
+            }
+        }
+    }
+}
