@@ -76,7 +76,7 @@
 //! | took too long, panicked | as its policy says | yes |
 //! | [`StepError::retry`] | as its policy says | no, it had no effect |
 //! | [`StepError::abort`] | no | no, it had no effect |
-//! | its worker died | by the next worker | yes, should the saga give up |
+//! | nothing, its worker died | by the next worker | yes |
 //!
 //! One attempt that may have had an effect suffices, whatever later ones say.
 //!

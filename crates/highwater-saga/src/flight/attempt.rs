@@ -40,6 +40,8 @@ impl Flight {
         let limit = self.limit(at, direction);
         let work = AssertUnwindSafe(timeout(limit, definition.go(at, data, &cx))).catch_unwind();
         let tried = tokio::select! {
+            // A step that is done at once costs no timer.
+            biased;
             tried = work => tried,
             () = self.keeper.keep(&self.engine) => return None,
         };
