@@ -75,6 +75,79 @@ async fn malformed_bytes_end_their_own_connection_and_no_other() {
 }
 
 #[tokio::test]
+async fn malformed_message_pack_ends_its_own_connection() {
+    let served = serve(|live| live).await;
+    let nested = [&[0xff, 0x7f][..], &[0x91; 16_383]].concat();
+    let bad: [&[u8]; 8] = [
+        &[0xff, 0xff, 0xff, 0xff, 0xff],
+        &[0xff, 0xff, 0xff, 0xff, 0x07],
+        &[0x00],
+        &[0x01, 0xc1],
+        &[0x02, 0x91, 0xa1],
+        &[0x06, 0xdd, 0xff, 0xff, 0xff, 0xff, 0x01],
+        &[0x07, 0x95, 0x01, 0x80, 0xc0, 0xa1, 0xff, 0x90],
+        &nested,
+    ];
+    for bytes in bad {
+        let mut socket = Socket::open(served.address, "").await.unwrap();
+        socket.send_text("{\"protocol\":\"messagepack\",\"version\":1}\x1e").await;
+        assert_eq!(socket.binary().await.unwrap(), b"{}\x1e");
+        assert!(socket.send_bytes(bytes).await);
+        let close = socket.binary().await.unwrap();
+        assert_eq!(close[1..3], [0x92, 0x07], "a close with an error: {close:x?}");
+        assert_ne!(close[3], 0xc0, "the error is not nil: {close:x?}");
+        assert_eq!(socket.binary().await, None);
+    }
+    until("all are gone", || served.live.gauges().connections == 0).await;
+}
+
+#[tokio::test]
+async fn a_flood_of_calls_waits_for_its_answers_to_be_read() {
+    let options = LiveOptions { stall_timeout: Duration::from_millis(500), ..Default::default() };
+    let served = serve(|live| live.options(options)).await;
+    append(&served.store, "a", 1).await;
+    let mut flooding = Socket::connect(served.address).await;
+    let call =
+        json!({ "type": 1, "invocationId": "1", "target": "x".repeat(200), "arguments": [] });
+    let calls = format!("{call}\x1e").repeat(100);
+    let mut most = 0;
+    let flood = async { while flooding.send_bytes(calls.as_bytes()).await {} };
+    let watch = until("the flood is over", || {
+        most = most.max(served.live.gauges().buffered_bytes);
+        served.live.gauges().connections == 0
+    });
+    tokio::join!(flood, watch);
+    assert!(most < 1 << 20, "{most} bytes were held");
+    let mut good = Socket::connect(served.address).await;
+    good.subscribe("a", Some(0)).await;
+    assert_eq!(offset_of(&good.message().await, "a"), 0);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_web_socket_frames_end_their_connection() {
+    let served = serve(|live| live).await;
+    let host = served.address;
+    let upgrade = format!(
+        "GET /hubs/events HTTP/1.1\r\nhost: {host}\r\nconnection: upgrade\r\n\
+         upgrade: websocket\r\nsec-websocket-version: 13\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    // Reserved bits, an unmasked frame, a frame of 2^63 bytes, a control frame in pieces.
+    let unmasked = [&[0x81, 0x7e, 0x00, 0x7e][..], &[b'x'; 126]].concat();
+    let huge = [0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+    for bad in [&[0xff; 64][..], &unmasked, &huge, &[0x09, 0x80, 0, 0, 0, 0]] {
+        let mut stream = TcpStream::connect(host).await.unwrap();
+        stream.write_all(upgrade.as_bytes()).await.unwrap();
+        stream.write_all(bad).await.unwrap();
+        let mut rest = Vec::new();
+        // The end may come as a reset, too.
+        drop(timeout(PATIENCE, stream.read_to_end(&mut rest)).await.unwrap());
+        assert!(rest.starts_with(b"HTTP/1.1 101"));
+    }
+    until("all are gone", || served.live.gauges().connections == 0).await;
+}
+
+#[tokio::test]
 async fn a_bad_handshake_is_answered_with_its_error() {
     let options =
         LiveOptions { handshake_timeout: Duration::from_millis(200), ..Default::default() };

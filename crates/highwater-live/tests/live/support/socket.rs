@@ -5,17 +5,17 @@ use std::net::SocketAddr;
 
 use futures::{SinkExt, StreamExt};
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::{PATIENCE, call};
 
 /// A WebSocket to the hub.
 pub(crate) struct Socket {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: WebSocketStream<TcpStream>,
     records: VecDeque<Value>,
     /// How the server has closed it.
     pub(crate) close: Option<CloseFrame>,
@@ -25,7 +25,10 @@ impl Socket {
     /// Opens a WebSocket, and says nothing.
     pub(crate) async fn open(address: SocketAddr, query: &str) -> Result<Self, Error> {
         let url = format!("ws://{address}/hubs/events{query}");
-        let (socket, _) = connect_async(url).await?;
+        // With a small buffer the server soon feels that a client does not read.
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(16 << 10)?;
+        let (socket, _) = client_async(url, socket.connect(address).await?).await?;
         Ok(Self { socket, records: VecDeque::new(), close: None })
     }
 
@@ -70,6 +73,15 @@ impl Socket {
             if message["type"] != 6 {
                 return message;
             }
+        }
+    }
+
+    /// The next frame as bytes; `None` at the end of the connection.
+    pub(crate) async fn binary(&mut self) -> Option<Vec<u8>> {
+        match timeout(PATIENCE, self.socket.next()).await.expect("something comes") {
+            Some(Ok(Message::Binary(bytes))) => Some(bytes.into()),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => None,
+            Some(Ok(other)) => panic!("the hub sends only bytes here: {other:?}"),
         }
     }
 
