@@ -26,7 +26,7 @@ static INSERT_EVENTS: LazyLock<Insert> = LazyLock::new(|| {
 });
 
 /// Appends a group in one transaction: each append succeeds or fails by itself, but for a failure
-/// of the transaction, which is everyone's. With the answers comes the new head of the log.
+/// of the transaction, which is everyone's. With the answers comes the new head of the log, if any.
 pub(crate) async fn append_group(
     writer: &SqlitePool,
     group: &[Vec<StreamAppend>],
@@ -50,7 +50,7 @@ async fn try_append_group(
     Ok(answers)
 }
 
-/// Appends inside a transaction.
+/// Appends inside a transaction; nothing was appended when there is no new head of the log.
 pub(crate) async fn append(
     conn: &mut SqliteConnection,
     group: &[Vec<StreamAppend>],
@@ -60,7 +60,7 @@ pub(crate) async fn append(
     let mut plan = Plan::new(find(conn, parts().map(|part| &part.stream), ids).await?);
     let answers = group.iter().map(|batch| plan.append(batch)).collect();
     insert(conn, &plan).await?;
-    Ok((answers, plan.last()))
+    Ok((answers, plan.rows.last().map(|row| row.position)))
 }
 
 /// Imports inside a transaction, which must be rolled back when this fails.

@@ -74,7 +74,9 @@ impl SqliteStore {
 
     /// Appends inside the user's own transaction and commits both, or neither.
     ///
-    /// Fails like [`append`](highwater_core::EventStore::append).
+    /// A repetition of an append that the log already has rolls back and returns the first
+    /// result: the first time, the user's own writes were committed with it. Fails like
+    /// [`append`](highwater_core::EventStore::append).
     pub async fn append_and_commit(
         &self,
         write: SqliteWrite,
@@ -84,6 +86,10 @@ impl SqliteStore {
         let mut tx = write.seal().await?;
         let (answers, head) = append::append(&mut tx, &[batch]).await?;
         let appended = answers.into_iter().collect::<Result<Vec<_>, _>>()?.swap_remove(0);
+        if head.is_none() {
+            tx.rollback().await.map_err(store_error)?;
+            return Ok(appended);
+        }
         tx.commit().await.map_err(store_error)?;
         self.bell.ring(head);
         Ok(appended)

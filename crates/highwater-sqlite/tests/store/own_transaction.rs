@@ -39,6 +39,20 @@ async fn an_append_commits_with_the_users_own_rows_and_wakes_readers() {
 }
 
 #[tokio::test]
+async fn a_repetition_returns_the_first_result_and_changes_nothing() {
+    let (_dir, store) = with_orders().await;
+    let batch = one(&STREAM, 1);
+    let mut results = Vec::new();
+    for _ in 0..2 {
+        let mut write = store.begin_write().await.unwrap();
+        insert(&mut write).await;
+        results.push(store.append_and_commit(write, batch.clone()).await.unwrap());
+    }
+    assert_eq!(results[0], results[1]);
+    assert_eq!((orders(&store).await, all(&store).await.len()), (1, 1));
+}
+
+#[tokio::test]
 async fn a_conflict_undoes_the_users_own_rows() {
     let (_dir, store) = with_orders().await;
     append(&store, 1).await.unwrap();
