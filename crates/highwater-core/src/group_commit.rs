@@ -55,7 +55,7 @@ impl<Req: Send + 'static, Res: Send + 'static> GroupCommit<Req, Res> {
     pub async fn submit(&self, request: Req) -> Option<Res> {
         match self.shared.enter(request) {
             Entered::Alone(request) => {
-                let _turn = Turn(Arc::clone(&self.shared));
+                let _turn = Turn { shared: Arc::clone(&self.shared), has_begun: true };
                 (self.shared.commit)(vec![request]).await.pop()
             }
             Entered::Queued(answer) => answer.await.ok(),
@@ -101,19 +101,24 @@ impl<Req: Send + 'static, Res: Send + 'static> Shared<Req, Res> {
 }
 
 /// The right to commit; when it ends, however it ends, the next group has its turn.
-struct Turn<Req: Send + 'static, Res: Send + 'static>(Arc<Shared<Req, Res>>);
+struct Turn<Req: Send + 'static, Res: Send + 'static> {
+    shared: Arc<Shared<Req, Res>>,
+    /// False as long as the runtime has not run it, which one that is shutting down never does.
+    has_begun: bool,
+}
 
 impl<Req: Send + 'static, Res: Send + 'static> Turn<Req, Res> {
-    async fn commit_group(self) {
+    async fn commit_group(mut self) {
+        self.has_begun = true;
         // The callers whose answers have just been sent get to hand in their next requests.
         tokio::task::yield_now().await;
         let (requests, answers): (Vec<_>, Vec<_>) = self
-            .0
+            .shared
             .next_group()
             .into_iter()
             .map(|waiting| (waiting.request, waiting.answer))
             .unzip();
-        let results = (self.0.commit)(requests).await;
+        let results = (self.shared.commit)(requests).await;
         for (answer, result) in answers.into_iter().zip(results) {
             // A caller that went away has no use for its answer.
             drop(answer.send(result));
@@ -123,11 +128,17 @@ impl<Req: Send + 'static, Res: Send + 'static> Turn<Req, Res> {
 
 impl<Req: Send + 'static, Res: Send + 'static> Drop for Turn<Req, Res> {
     fn drop(&mut self) {
-        let mut queue = self.0.lock();
+        let mut queue = self.shared.lock();
+        // Without a runtime nobody commits any more, and whoever waits hears that it broke off.
+        let given_up = if self.has_begun { Vec::new() } else { std::mem::take(&mut queue.waiting) };
         queue.is_busy = !queue.waiting.is_empty();
-        if queue.is_busy {
-            let turn = Self(Arc::clone(&self.0));
-            self.0.runtime.spawn(turn.commit_group());
+        let is_busy = queue.is_busy;
+        // Not under the lock: a runtime that is shutting down drops the turn at once.
+        drop(queue);
+        drop(given_up);
+        if is_busy {
+            let turn = Self { shared: Arc::clone(&self.shared), has_begun: false };
+            self.shared.runtime.spawn(turn.commit_group());
         }
     }
 }
@@ -172,6 +183,31 @@ mod tests {
         let commits = doubling();
         let (_, odd, _) = tokio::join!(commits.submit(1), commits.submit(13), commits.submit(2));
         assert_eq!(odd, Some((26, 1)));
+    }
+
+    #[test]
+    fn a_runtime_that_ends_while_requests_wait_does_not_hang() {
+        let (ended, has_ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let commits: GroupCommit<u32, u32> = runtime.block_on(async {
+                GroupCommit::new(
+                    |all| vec![true; all.len()],
+                    |_| futures::future::pending().boxed(),
+                )
+            });
+            let commits = Arc::new(commits);
+            for n in 0..4 {
+                let commits = Arc::clone(&commits);
+                runtime.spawn(async move { commits.submit(n).await });
+            }
+            while commits.shared.lock().waiting.len() < 3 {
+                std::thread::yield_now();
+            }
+            drop(runtime);
+            ended.send(commits.shared.lock().waiting.len()).unwrap();
+        });
+        assert_eq!(has_ended.recv_timeout(Duration::from_secs(10)), Ok(0));
     }
 
     #[tokio::test(start_paused = true)]
