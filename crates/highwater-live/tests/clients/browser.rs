@@ -53,7 +53,10 @@ async fn report_of(hub: &str, listener: TcpListener) -> Value {
     let page = format!("http://{}/?hub={hub}", listener.local_addr().unwrap());
     let mut reports = serve_page(listener).await;
     let profile = tempfile::tempdir().unwrap();
-    let _browser = Command::new("chromium")
+    let browsers = ["chromium", "chromium-browser", "google-chrome"];
+    let find = move || install::program(&browsers, "chromium");
+    let browser = tokio::task::spawn_blocking(find).await.unwrap();
+    let _browser = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(page)
@@ -61,7 +64,7 @@ async fn report_of(hub: &str, listener: TcpListener) -> Value {
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .unwrap_or_else(|error| panic!("chromium has to be installed: {error}"));
+        .unwrap_or_else(|error| panic!("{browser} does not start: {error}"));
     let report = timeout(Duration::from_secs(120), reports.recv()).await.expect("a report");
     serde_json::from_str(&report.unwrap()).unwrap()
 }

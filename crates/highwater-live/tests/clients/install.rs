@@ -30,6 +30,8 @@ pub(crate) fn clients() -> &'static Path {
         fs::write(home.join("package.json"), PACKAGE).unwrap();
         fs::write(home.join("package-lock.json"), PACKAGE_LOCK).unwrap();
         fs::write(home.join("requirements.txt"), REQUIREMENTS).unwrap();
+        program(&["npm"], "npm");
+        program(&["python3"], "python3-venv");
         run(&home, "npm", &["ci", "--silent", "--no-audit", "--no-fund"]);
         run(&home, "python3", &["-m", "venv", "--clear", "python"]);
         let install = ["-m", "pip", "install", "--quiet", "--no-deps", "-r", "requirements.txt"];
@@ -38,6 +40,21 @@ pub(crate) fn clients() -> &'static Path {
         fs::write(installed, wanted).unwrap();
         home
     })
+}
+
+/// The first of `names` that is installed; installs Debian's `package` when there is none.
+pub(crate) fn program(names: &[&'static str], package: &str) -> &'static str {
+    let is_there = |name: &&&str| Command::new(name).arg("--version").output().is_ok();
+    if let Some(name) = names.iter().find(is_there) {
+        return name;
+    }
+    let installed = Command::new("apt-get")
+        .args(["install", "--yes", "--no-install-recommends", package])
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .output();
+    let is_installed = installed.is_ok_and(|output| output.status.success());
+    assert!(is_installed, "one of {names:?} has to be installed");
+    names.iter().find(is_there).unwrap_or_else(|| panic!("{package} brings none of {names:?}"))
 }
 
 fn write_scripts(home: &Path) {
