@@ -276,19 +276,30 @@ async fn pages_of_other_origins_stay_out_unless_they_are_listed() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_is_disconnected_and_holds_little() {
-    let options = LiveOptions { stall_timeout: Duration::from_millis(500), ..Default::default() };
+async fn a_client_that_reads_nothing_holds_little_slows_nobody_and_is_disconnected() {
+    let options = LiveOptions { stall_timeout: Duration::from_secs(3), ..Default::default() };
     let served = serve(|live| live.options(options)).await;
     append(&served.store, "a", 100_000).await;
     let mut stuck = Socket::connect(served.address).await;
     stuck.subscribe("a", Some(0)).await;
-    let mut most = 0;
-    until("it is disconnected", || {
+    let mut fast = Socket::connect(served.address).await;
+    fast.subscribe("a", Some(100_000)).await;
+    let (mut bytes, mut lag) = (0, 0);
+    let watch = until("it is disconnected", || {
         let gauges = served.live.gauges();
-        most = most.max(gauges.buffered_bytes);
-        gauges.connections == 0
-    })
-    .await;
-    assert!(most < 1 << 20, "{most} bytes were held");
-    assert_eq!(served.live.gauges().buffered_bytes, 0);
+        (bytes, lag) = (bytes.max(gauges.buffered_bytes), lag.max(gauges.slowest_lag));
+        gauges.connections == 1
+    });
+    let follow = async {
+        for offset in 100_000..100_020 {
+            append(&served.store, "a", 1).await;
+            assert_eq!(offset_of(&fast.message().await, "a"), offset);
+        }
+        assert_eq!(served.live.gauges().connections, 2, "the fast one was done before");
+    };
+    tokio::join!(watch, follow);
+    assert!(bytes < 1 << 20, "{bytes} bytes were held");
+    assert!(lag > 10_000, "the slowest was only {lag} events behind");
+    let gauges = served.live.gauges();
+    assert_eq!((gauges.buffered_bytes, gauges.slowest_lag, gauges.subscriptions), (0, 0, 1));
 }
