@@ -23,7 +23,8 @@ pub struct LiveOptions {
     /// give up after 30 s, so lower it only.
     pub keep_alive: Duration,
     /// How long a client that has begun to send pings may be silent. Default 30 s; raise it for
-    /// clients that ping less often than each 15 s.
+    /// clients that ping less often than each 15 s. One that never pings and vanishes without a
+    /// word is noticed when TCP gives up on it.
     pub client_timeout: Duration,
     /// How long a client may take for its handshake. Default 15 s; lower it under attack.
     pub handshake_timeout: Duration,

@@ -194,6 +194,22 @@ async fn subscriptions_and_connections_are_limited() {
 }
 
 #[tokio::test]
+async fn an_unknown_id_is_a_new_connection_unless_ids_are_strict() {
+    let served = serve(|live| live).await;
+    let first = Socket::open(served.address, "?id=unknown").await.unwrap();
+    let _second = Socket::open(served.address, "?id=unknown").await.unwrap();
+    assert_eq!(served.live.gauges().connections, 2, "they have nothing of each other");
+    drop(first);
+    let options = LiveOptions { strict_connection_id: true, ..Default::default() };
+    let strict = serve(|live| live.options(options)).await;
+    assert!(Socket::open(strict.address, "?id=unknown").await.is_err());
+    let answer = post(&strict, "/hubs/events/negotiate", "").await;
+    let id = answer.split("\"connectionId\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let _socket = Socket::open(strict.address, &format!("?id={id}")).await.unwrap();
+    assert!(Socket::open(strict.address, &format!("?id={id}")).await.is_err());
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_attach_loses_its_seat() {
     let options = LiveOptions { attach_timeout: Duration::from_millis(50), ..Default::default() };
     let served = serve(|live| live.options(options)).await;
