@@ -1,6 +1,6 @@
 //! A throw-away PostgreSQL for tests.
 //!
-//! [`url`] gives every test of a process one server, and never skips a test for want of one: it
+//! [`url()`] gives every test of a process one server, and never skips a test for want of one: it
 //! finds a server, makes one, or says what to install. [`Cluster`] is a server of one's own, for
 //! tests that stop, crash and restart it.
 //!
