@@ -5,6 +5,7 @@ mod connection;
 mod end;
 mod followed;
 mod outbox;
+mod pulse;
 mod session;
 
 use std::fmt;

@@ -13,10 +13,11 @@ use super::call::{Call, CallError};
 use super::connection::Transport;
 use super::followed::{Followed, Given, Key};
 use super::outbox::Outbox;
+use super::pulse::{Beat, Pulse};
 use super::{End, Hub};
-use crate::Identity;
 use crate::feed::{NotSent, Subscription};
 use crate::protocol::{ClientMessage, Framer, Invocation, ServerMessage};
+use crate::{Identity, LiveOptions};
 
 /// Serves one client: its calls one after the other, its subscriptions meanwhile.
 pub(super) struct Session {
@@ -28,9 +29,7 @@ pub(super) struct Session {
     followed: Followed,
     /// The call that is being carried out; nothing is read from the client until it is done.
     call: Option<BoxFuture<'static, Called>>,
-    last_received: Instant,
-    /// Whether the client has begun to send pings; one that never does is not timed.
-    has_pinged: bool,
+    pulse: Pulse,
 }
 
 /// A subscription that a client has asked for, or why there is none.
@@ -51,6 +50,7 @@ impl Session {
         transport: Transport,
         (framer, outbox): (Framer, Outbox),
     ) -> Self {
+        let LiveOptions { keep_alive, client_timeout, .. } = hub.options;
         Self {
             hub,
             identity,
@@ -59,8 +59,7 @@ impl Session {
             outbox,
             followed: Followed::default(),
             call: None,
-            last_received: Instant::now(),
-            has_pinged: false,
+            pulse: Pulse::new(keep_alive, client_timeout, Instant::now()),
         }
     }
 
@@ -88,7 +87,7 @@ impl Session {
 
     /// Waits for one thing to do and does it.
     async fn turn(&mut self, inbox: &mut mpsc::Receiver<Bytes>) -> Result<(), End> {
-        let due = self.due();
+        let due = self.pulse.due(self.outbox.last_sent());
         tokio::select! {
             biased;
             () = self.hub.draining.cancelled() => return Err(End::Draining),
@@ -102,39 +101,21 @@ impl Session {
             }
             bytes = inbox.recv(), if self.call.is_none() => {
                 self.framer.push(&bytes.ok_or(End::Gone)?);
-                self.last_received = Instant::now();
+                self.pulse.received(Instant::now());
                 self.read_on().await?;
             }
             Some((key, given)) = self.followed.next() => self.give(key, given).await?,
-            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
-                self.look_at_clock().await?;
-            }
+            () = sleep_until(due), if self.transport.has_pings() => self.look_at_clock().await?,
         }
         self.outbox.flush().await
     }
 
-    /// When the clock has to be looked at next.
-    fn due(&self) -> Option<Instant> {
-        if !self.transport.has_pings() {
-            return None;
-        }
-        let ping = self.outbox.last_sent() + self.hub.options.keep_alive;
-        Some(if self.has_pinged { ping.min(self.silent_at()) } else { ping })
-    }
-
-    fn silent_at(&self) -> Instant {
-        self.last_received + self.hub.options.client_timeout
-    }
-
     async fn look_at_clock(&mut self) -> Result<(), End> {
-        let now = Instant::now();
-        if self.has_pinged && now >= self.silent_at() {
-            return Err(End::Silent);
+        match self.pulse.beat(Instant::now(), self.outbox.last_sent()) {
+            Beat::Rest => Ok(()),
+            Beat::Ping => self.outbox.say(ServerMessage::Ping).await,
+            Beat::Silent => Err(End::Silent),
         }
-        if now >= self.outbox.last_sent() + self.hub.options.keep_alive {
-            self.outbox.say(ServerMessage::Ping).await?;
-        }
-        Ok(())
     }
 
     /// Handles the messages that have arrived, up to a call that takes time.
@@ -149,7 +130,7 @@ impl Session {
                         self.complete(Some(&id), None).await?;
                     }
                 }
-                ClientMessage::Ping => self.has_pinged = true,
+                ClientMessage::Ping => self.pulse.pinged(),
                 ClientMessage::Close => return Err(End::Closed),
                 ClientMessage::Other => {}
             }
