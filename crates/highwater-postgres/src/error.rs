@@ -42,8 +42,10 @@ fn is_transient_state(code: &str) -> bool {
         || code.starts_with("53")
         || matches!(
             code,
+            // Read only, as a standby is that has not been promoted yet.
+            "25006"
             // Shutting down, crashed, starting up; a session or transaction that idled too long.
-            "57P01" | "57P02" | "57P03" | "57P05" | "25P03"
+            | "57P01" | "57P02" | "57P03" | "57P05" | "25P03"
             // Serialisation failure, deadlock, lock timeout.
             | "40001" | "40P01" | "55P03"
         )
@@ -78,7 +80,7 @@ mod tests {
 
     #[test]
     fn states_of_the_server_are_told_from_defects() {
-        for passing in ["08006", "53300", "57P01", "40P01", "55P03", "25P03"] {
+        for passing in ["08006", "53300", "57P01", "40P01", "55P03", "25P03", "25006"] {
             assert!(is_transient_state(passing), "{passing}");
         }
         for lasting in ["23505", "42P01", "22P02", "57014", "23001"] {
