@@ -23,7 +23,9 @@ pub(crate) fn routes() -> Router<Console> {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 
+/// A misspelt `expected` is refused: without it, the append would be made unconditionally.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Params {
     expected: Option<String>,
 }

@@ -85,6 +85,16 @@ async fn an_append_that_expects_something_else_is_a_conflict_with_both_offsets()
 }
 
 #[tokio::test]
+async fn a_misspelt_expectation_is_refused_and_appends_nothing() {
+    let router = console(&MemoryStore::new(), vec![]).router();
+    for query in ["expect=none", "Expected=none", "expected=none&limit=1"] {
+        let path = format!("/api/streams/s/events?{query}");
+        post(&router, &path, r#"[{"type":"T","data":1}]"#).await.problem(400);
+    }
+    assert_eq!(get(&router, "/api/streams/s/events").await.json(), json!([]));
+}
+
+#[tokio::test]
 async fn a_repeated_append_gives_the_same_answer_and_a_taken_id_is_a_conflict() {
     let router = console(&MemoryStore::new(), vec![]).router();
     let body = |id: u8, data: &str| {
