@@ -43,6 +43,27 @@ async fn a_users_own_table_and_the_checkpoint_commit_together() {
 }
 
 #[tokio::test]
+async fn a_commit_that_the_database_refuses_at_its_end_moves_no_checkpoint() {
+    let schema = fresh().await;
+    // Checked at the commit, when the checkpoint has been moved already.
+    schema
+        .run("create table @.totals (n bigint unique deferrable initially deferred)")
+        .await
+        .unwrap();
+    let store = schema.store();
+    let (lease, _) = store.acquire(&KEY, &Owner::new("one"), TTL).await.unwrap().unwrap();
+    let mut tx = store.begin(&lease).await.unwrap();
+    let sql = schema.named("insert into @.totals values (1), (1)");
+    sqlx::query(sql).execute(tx.conn()).await.unwrap();
+    let step = Change::Advance(Advance::new(None, Some(Offset::new(4)), 1));
+    let refused = tx.commit(step).await;
+    assert!(matches!(refused, Err(StoreError::Backend(_))), "{refused:?}");
+    let checkpoint = store.checkpoint(&KEY).await.unwrap().unwrap();
+    assert_eq!((total(&schema).await, checkpoint.last_processed_offset), (0, None));
+    schema.finish().await;
+}
+
+#[tokio::test]
 async fn a_batch_that_freezes_loses_its_transaction_but_not_its_successor() {
     let schema = fresh_with(PgOptions {
         idle_in_transaction_timeout: Duration::from_millis(200),
