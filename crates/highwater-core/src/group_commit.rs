@@ -55,7 +55,7 @@ impl<Req: Send + 'static, Res: Send + 'static> GroupCommit<Req, Res> {
     pub async fn submit(&self, request: Req) -> Option<Res> {
         match self.shared.enter(request) {
             Entered::Alone(request) => {
-                let _turn = Turn { shared: Arc::clone(&self.shared), has_begun: true };
+                let _turn = Turn { shared: Arc::clone(&self.shared), has_begun: true, answered: 1 };
                 (self.shared.commit)(vec![request]).await.pop()
             }
             Entered::Queued(answer) => answer.await.ok(),
@@ -105,6 +105,8 @@ struct Turn<Req: Send + 'static, Res: Send + 'static> {
     shared: Arc<Shared<Req, Res>>,
     /// False as long as the runtime has not run it, which one that is shutting down never does.
     has_begun: bool,
+    /// How many callers it has answered.
+    answered: usize,
 }
 
 impl<Req: Send + 'static, Res: Send + 'static> Turn<Req, Res> {
@@ -118,6 +120,10 @@ impl<Req: Send + 'static, Res: Send + 'static> Turn<Req, Res> {
             .into_iter()
             .map(|waiting| (waiting.request, waiting.answer))
             .unzip();
+        self.answered = requests.len();
+        if requests.is_empty() {
+            return;
+        }
         let results = (self.shared.commit)(requests).await;
         for (answer, result) in answers.into_iter().zip(results) {
             // A caller that went away has no use for its answer.
@@ -131,13 +137,15 @@ impl<Req: Send + 'static, Res: Send + 'static> Drop for Turn<Req, Res> {
         let mut queue = self.shared.lock();
         // Without a runtime nobody commits any more, and whoever waits hears that it broke off.
         let given_up = if self.has_begun { Vec::new() } else { std::mem::take(&mut queue.waiting) };
-        queue.is_busy = !queue.waiting.is_empty();
+        // Callers that shared a commit come back together: were the first of them to go alone,
+        // every other commit would be one of a single request.
+        queue.is_busy = !queue.waiting.is_empty() || (self.has_begun && self.answered > 1);
         let is_busy = queue.is_busy;
         // Not under the lock: a runtime that is shutting down drops the turn at once.
         drop(queue);
         drop(given_up);
         if is_busy {
-            let turn = Self { shared: Arc::clone(&self.shared), has_begun: false };
+            let turn = Self { shared: Arc::clone(&self.shared), has_begun: false, answered: 0 };
             self.shared.runtime.spawn(turn.commit_group());
         }
     }
@@ -176,6 +184,22 @@ mod tests {
         let sizes: Vec<usize> = all.iter().map(|answer| answer.unwrap().1).collect();
         assert_eq!(sizes, [1, 9, 9, 9, 9, 9, 9, 9, 9, 9]);
         assert!((0..10).all(|n| all[n as usize].unwrap().0 == 2 * n));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_that_shared_a_commit_share_the_next() {
+        let commits = doubling();
+        let callers = (0..4).map(|_| async {
+            let mut sizes = Vec::new();
+            for n in 0..6 {
+                sizes.push(commits.submit(n).await.unwrap().1);
+            }
+            sizes
+        });
+        for sizes in futures::future::join_all(callers).await {
+            assert_eq!(sizes[1..5], [4; 4], "{sizes:?}");
+        }
+        assert_eq!(commits.submit(7).await, Some((14, 1)), "whoever is left goes alone");
     }
 
     #[tokio::test(start_paused = true)]
