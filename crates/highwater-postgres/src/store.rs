@@ -54,7 +54,7 @@ impl PgStore {
         Self::from_pool(pool, options).await
     }
 
-    /// Uses connections of `pool`, and one more to listen on.
+    /// Uses connections of `pool`, and two more: one to append, one to listen.
     ///
     /// Creates what is missing, like [`connect`](Self::connect). Give the pool
     /// `test_before_acquire(false)` and at least two connections.
@@ -85,7 +85,7 @@ impl PgStore {
     /// Every clone is closed with it; what they are asked afterwards is `Unavailable`.
     pub async fn close(&self) {
         self.0.tasks.iter().for_each(AbortHandle::abort);
-        self.0.log.pool.close().await;
+        self.0.log.close().await;
     }
 
     pub(crate) fn log(&self) -> &Arc<Log> {
