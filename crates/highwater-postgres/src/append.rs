@@ -6,8 +6,9 @@ use std::sync::Arc;
 use highwater_core::{
     Appended, EventId, Position, RecordedEvent, StoreError, StreamAppend, append,
 };
-use sqlx::Row;
-use sqlx::postgres::{PgBindIterExt, PgConnection};
+use sqlx::postgres::{PgArguments, PgBindIterExt, PgConnection};
+use sqlx::query::Query;
+use sqlx::{Postgres, Row};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -50,8 +51,11 @@ impl Log {
         group: &Group<'_>,
         deadline: Instant,
     ) -> Result<Answer, StoreError> {
-        let call = || self.on_writer(async |conn| self.call_on(conn, group).await);
-        retry::until(deadline, call).await
+        retry::until(deadline, || async {
+            let mut conn = self.pool.acquire().await?;
+            self.call_on(&mut conn, group).await
+        })
+        .await
     }
 
     /// Calls the function `append` once.
@@ -60,24 +64,7 @@ impl Log {
         conn: &mut PgConnection,
         group: &Group<'_>,
     ) -> Result<Answer, sqlx::Error> {
-        let (streams, events) = (group.streams(), group.events());
-        let metadata = events.iter().map(|e| e.event.metadata.as_payload().map(|m| m.as_str()));
-        let subscripts = events.iter().map(|e| subscript(e.subscript));
-        let row = self
-            .sql
-            .query(&self.sql.append)
-            .bind(streams.iter().map(|s| s.name.as_str()).bind_iter())
-            .bind(streams.iter().map(|s| s.required.to_sql()).bind_iter())
-            .bind(streams.iter().map(|s| s.count).bind_iter())
-            .bind(subscripts.bind_iter())
-            .bind(events.iter().map(|e| e.stream.as_str()).bind_iter())
-            .bind(events.iter().map(|e| e.nth).bind_iter())
-            .bind(events.iter().map(|e| e.event.id.as_uuid()).bind_iter())
-            .bind(events.iter().map(|e| e.event.event_type.as_str()).bind_iter())
-            .bind(events.iter().map(|e| e.event.data.as_str()).bind_iter())
-            .bind(metadata.bind_iter())
-            .fetch_one(conn)
-            .await?;
+        let row = bind_group(self.sql.query(&self.sql.append), group).fetch_one(conn).await?;
         let heads: Vec<i64> = row.try_get(0)?;
         if let Some(last) = row.try_get(2)? {
             return Ok(Answer::Done(Done { heads, last }));
@@ -85,6 +72,26 @@ impl Log {
         let known: Vec<Uuid> = row.try_get(1)?;
         Ok(Answer::Refused { heads, known: known.into_iter().map(EventId::from_uuid).collect() })
     }
+}
+
+/// Gives a query the ten parameters that the function `append` takes.
+pub(crate) fn bind_group<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    group: &Group<'_>,
+) -> Query<'q, Postgres, PgArguments> {
+    let (streams, events) = (group.streams(), group.events());
+    let metadata = events.iter().map(|e| e.event.metadata.as_payload().map(|m| m.as_str()));
+    query
+        .bind(streams.iter().map(|s| s.name.as_str()).bind_iter())
+        .bind(streams.iter().map(|s| s.required.to_sql()).bind_iter())
+        .bind(streams.iter().map(|s| s.count).bind_iter())
+        .bind(events.iter().map(|e| subscript(e.subscript)).bind_iter())
+        .bind(events.iter().map(|e| e.stream.as_str()).bind_iter())
+        .bind(events.iter().map(|e| e.nth).bind_iter())
+        .bind(events.iter().map(|e| e.event.id.as_uuid()).bind_iter())
+        .bind(events.iter().map(|e| e.event.event_type.as_str()).bind_iter())
+        .bind(events.iter().map(|e| e.event.data.as_str()).bind_iter())
+        .bind(metadata.bind_iter())
 }
 
 /// The commit of one group under way.

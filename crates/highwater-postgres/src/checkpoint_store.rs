@@ -17,7 +17,7 @@ use crate::error::store_error;
 use crate::log::Log;
 
 /// No lease is longer: beyond it lie dates that the database does not have.
-const TTL_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+pub(crate) const TTL_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 #[async_trait]
 impl CheckpointStore for PgStore {
@@ -198,10 +198,10 @@ fn microseconds(ttl: Duration) -> Result<i64, StoreError> {
 }
 
 /// Text as the database takes it, which has no NUL.
-fn storable(text: &str) -> String {
+pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-fn signed(number: u64) -> i64 {
+pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,10 +1,10 @@
 //! PostgreSQL storage for Highwater.
 //!
-//! [`PgStore`] keeps events, checkpoints and read models in one database, in a schema of its own.
-//! Positions are given under a lock that an append holds until its commit, so that their order is
-//! the order in which commits became visible: whoever reads on from the last position misses
-//! nothing. The lock is taken and released within one call of a database function; a client that
-//! stalls cannot hold it. Appends that arrive while a call is under way share the next one.
+//! [`PgStore`] keeps events, checkpoints, read models and sagas in one database, in a schema of its
+//! own. Positions are given under a lock that an append holds until its commit, so that their
+//! order is the order in which commits became visible: whoever reads on from the last position
+//! misses nothing. The lock is taken and released within one call of a database function; a client
+//! that stalls cannot hold it. Appends that arrive while a call is under way share the next one.
 //!
 //! Read models of users live in the same database: [`PgTx::conn`] gives a projection the
 //! transaction in which its checkpoint moves, and
@@ -26,6 +26,11 @@ mod projection_store;
 mod read;
 mod retry;
 mod row;
+mod saga_commit;
+mod saga_create;
+mod saga_record;
+mod saga_row;
+mod saga_store;
 mod schema;
 mod statements;
 mod store;

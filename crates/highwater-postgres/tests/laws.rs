@@ -3,3 +3,4 @@
 mod support;
 
 highwater_testkit::conformance!(all: crate::support::fresh);
+highwater_testkit::conformance!(sagas: crate::support::fresh);

@@ -1,0 +1,15 @@
+-- $1 correlation id, $2 name, $3 state, $4 from, $5 until, $6 and $7 start and id of the saga that
+-- they come after; each may be null; $8 limit
+select
+    saga_id, correlation_id, saga_name, definition_version, plan, input, state,
+    is_unwinding, current_step, completed_steps, data, error_message, waiting_for,
+    request, revision, epoch, owner, due_at, started_at, last_updated, completed_at
+from highwater.saga_states
+where ($1::text is null or correlation_id = $1)
+    and ($2::text is null or saga_name = $2)
+    and ($3::text is null or state = $3)
+    and ($4::timestamptz is null or started_at >= $4)
+    and ($5::timestamptz is null or started_at < $5)
+    and ($6::timestamptz is null or (started_at, saga_id) < ($6, $7::text))
+order by started_at desc, saga_id desc
+limit $8

@@ -1,0 +1,86 @@
+//! Creating sagas.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use highwater_core::{
+    CreatedSaga, NewSaga, SagaId, SagaProgress, SagaRecord, SagaState, StoreError, StreamAppend,
+};
+use sqlx::postgres::{PgBindIterExt, PgRow};
+use sqlx::{Row, SqlStr};
+
+use crate::row::decode_error;
+use crate::saga_commit::{Entry, PgQuery};
+use crate::saga_store::microseconds;
+use crate::statements::Statements;
+
+impl Entry for NewSaga {
+    type Answer = CreatedSaga;
+
+    fn id(&self) -> &SagaId {
+        &self.id
+    }
+
+    fn appends(&self) -> &[StreamAppend] {
+        &self.appends
+    }
+
+    fn statement(sql: &Statements) -> &SqlStr {
+        &sql.saga_create
+    }
+
+    fn bind<'q>(sagas: &[&Self], query: PgQuery<'q>) -> PgQuery<'q> {
+        let owners = sagas.iter().map(|s| s.claimed_by.as_ref().map(|(owner, _)| owner.as_str()));
+        let leases = sagas.iter().map(|s| s.claimed_by.as_ref().map(|(_, ttl)| microseconds(*ttl)));
+        query
+            .bind(sagas.iter().map(|s| s.id.as_str()).bind_iter())
+            .bind(sagas.iter().map(|s| s.correlation_id.as_str()).bind_iter())
+            .bind(sagas.iter().map(|s| s.name.as_str()).bind_iter())
+            .bind(sagas.iter().map(|s| i64::from(s.version)).bind_iter())
+            .bind(sagas.iter().map(|s| serde_json::json!(s.plan).to_string()).bind_iter())
+            .bind(sagas.iter().map(|s| i64::try_from(s.plan.len()).unwrap_or(i64::MAX)).bind_iter())
+            .bind(sagas.iter().map(|s| s.input.as_str()).bind_iter())
+            .bind(sagas.iter().map(|s| s.deadline.map(microseconds)).bind_iter())
+            .bind(owners.bind_iter())
+            .bind(leases.bind_iter())
+    }
+
+    fn done(&self, row: &PgRow) -> Result<(CreatedSaga, bool), sqlx::Error> {
+        let record = created(self, row.try_get(1)?).ok_or_else(|| decode_error("no such time"))?;
+        Ok((CreatedSaga { record, is_new: true }, self.claimed_by.is_none()))
+    }
+
+    fn not_done(&self, saga: Option<SagaRecord>) -> Option<Result<CreatedSaga, StoreError>> {
+        let record = saga?;
+        let is_same = record.name == self.name && record.input.same_value(&self.input);
+        let taken = || StoreError::SagaTaken { id: self.id.clone() };
+        Some(if is_same { Ok(CreatedSaga { record, is_new: false }) } else { Err(taken()) })
+    }
+}
+
+/// The saga as the function `create_sagas` stores it.
+fn created(saga: &NewSaga, at: DateTime<Utc>) -> Option<SagaRecord> {
+    let mut progress = SagaProgress::new(saga.input.clone());
+    let (owner, ttl) = saga.claimed_by.clone().unzip();
+    if owner.is_some() {
+        progress.state = SagaState::Running;
+    }
+    let lease = Duration::from_micros(microseconds(ttl.unwrap_or_default()).unsigned_abs());
+    Some(SagaRecord {
+        id: saga.id.clone(),
+        correlation_id: saga.correlation_id.clone(),
+        name: saga.name.clone(),
+        version: saga.version,
+        plan: saga.plan.clone(),
+        input: saga.input.clone(),
+        progress,
+        request: None,
+        revision: 0,
+        epoch: u64::from(owner.is_some()),
+        owner,
+        due_at: Some(at.checked_add_signed(chrono::TimeDelta::from_std(lease).ok()?)?),
+        started_at: at,
+        last_updated: at,
+        completed_at: None,
+    })
+}

@@ -1,0 +1,80 @@
+//! Moving sagas on.
+
+use highwater_core::{
+    Due, SagaId, SagaRecord, SagaRecorded, SagaTransition, SagaVerdict, StoreError, StreamAppend,
+};
+use sqlx::postgres::{PgBindIterExt, PgRow};
+use sqlx::{Row, SqlStr};
+
+use crate::checkpoint_store::{signed, storable};
+use crate::saga_commit::{Entry, PgQuery};
+use crate::saga_store::microseconds;
+use crate::statements::Statements;
+
+impl Entry for SagaTransition {
+    type Answer = SagaRecorded;
+
+    fn id(&self) -> &SagaId {
+        &self.lease.id
+    }
+
+    fn appends(&self) -> &[StreamAppend] {
+        &self.appends
+    }
+
+    fn statement(sql: &Statements) -> &SqlStr {
+        &sql.saga_record
+    }
+
+    fn bind<'q>(all: &[&Self], query: PgQuery<'q>) -> PgQuery<'q> {
+        let progress = || all.iter().map(|t| &t.progress);
+        query
+            .bind(all.iter().map(|t| t.lease.id.as_str()).bind_iter())
+            .bind(all.iter().map(|t| signed(t.lease.epoch)).bind_iter())
+            .bind(all.iter().map(|t| t.lease.owner.as_str()).bind_iter())
+            .bind(all.iter().map(|t| signed(t.revision)).bind_iter())
+            .bind(all.iter().map(|t| t.request.map(|r| r.as_str())).bind_iter())
+            .bind(progress().map(|p| p.state.as_str()).bind_iter())
+            .bind(progress().map(|p| p.is_unwinding).bind_iter())
+            .bind(progress().map(|p| i64::from(p.current_step)).bind_iter())
+            .bind(progress().map(|p| serde_json::json!(p.steps).to_string()).bind_iter())
+            .bind(progress().map(|p| p.data.as_str()).bind_iter())
+            .bind(progress().map(|p| p.error.as_deref().map(storable)).bind_iter())
+            .bind(progress().map(|p| p.waiting_for.as_ref().map(|k| k.as_str())).bind_iter())
+            .bind(all.iter().map(|t| t.timer.map(microseconds)).bind_iter())
+            .bind(all.iter().map(|t| due(t.due)).bind_iter())
+            .bind(all.iter().map(|t| lease(t.due)).bind_iter())
+            .bind(all.iter().map(|t| t.consumes.map(|id| id.as_uuid())).bind_iter())
+    }
+
+    fn done(&self, row: &PgRow) -> Result<(SagaRecorded, bool), sqlx::Error> {
+        Ok((SagaRecorded::Written, row.try_get(1)?))
+    }
+
+    fn not_done(&self, saga: Option<SagaRecord>) -> Option<Result<SagaRecorded, StoreError>> {
+        let unknown = || StoreError::SagaUnknown { id: self.lease.id.clone() };
+        match saga.ok_or_else(unknown).and_then(|saga| self.judge(&saga)) {
+            Ok(SagaVerdict::Write) => None,
+            Ok(SagaVerdict::Answer(answer)) => Some(Ok(answer)),
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+/// As the function `record_sagas` takes it.
+fn due(due: Due) -> &'static str {
+    match due {
+        Due::Held(_) => "held",
+        Due::Now => "now",
+        Due::OnTimer => "timer",
+        Due::OnRequest => "request",
+    }
+}
+
+/// How long the lease is kept, if it is.
+fn lease(due: Due) -> Option<i64> {
+    match due {
+        Due::Held(ttl) => Some(microseconds(ttl)),
+        Due::Now | Due::OnTimer | Due::OnRequest => None,
+    }
+}

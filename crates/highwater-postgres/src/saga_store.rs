@@ -1,0 +1,183 @@
+//! The store of sagas.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use highwater_core::{
+    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaName, SagaQuery,
+    SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal,
+    StoreError, Wake,
+};
+use sqlx::Row;
+use sqlx::postgres::PgBindIterExt;
+use tokio::time::Instant;
+
+use crate::PgStore;
+use crate::checkpoint_store::{TTL_MAX, signed};
+use crate::error::store_error;
+use crate::log::Log;
+use crate::retry;
+use crate::saga_row::{claimed, saga};
+
+#[async_trait]
+impl SagaStore for PgStore {
+    async fn create_sagas(&self, sagas: Vec<NewSaga>) -> Each<CreatedSaga> {
+        self.log().carry_out(&sagas).await
+    }
+
+    async fn claim_sagas(&self, claim: &SagaClaim) -> Result<Vec<ClaimedSaga>, StoreError> {
+        if claim.limit == 0 || claim.ttl.is_zero() {
+            return Err(StoreError::invalid("a claim of no sagas, or for no time"));
+        }
+        let log = self.log();
+        let definitions = || claim.definitions.iter();
+        let query = log.sql.query(&log.sql.saga_claim).bind(claim.owner.as_str());
+        let query = query.bind(microseconds(claim.ttl)).bind(rows(claim.limit));
+        let query = query.bind(definitions().map(|(name, _)| name.as_str()).bind_iter());
+        let query = query.bind(definitions().map(|(_, version)| i64::from(*version)).bind_iter());
+        let rows = query.fetch_all(&log.pool).await.map_err(store_error)?;
+        rows.iter().map(claimed).collect::<Result<_, _>>().map_err(store_error)
+    }
+
+    async fn record_sagas(&self, transitions: Vec<SagaTransition>) -> Each<SagaRecorded> {
+        self.log().carry_out(&transitions).await
+    }
+
+    async fn renew_sagas(&self, leases: Vec<SagaLease>, ttl: Duration) -> Each<()> {
+        self.log().renew_sagas(&leases, ttl).await
+    }
+
+    async fn request_saga(
+        &self,
+        id: &SagaId,
+        request: SagaRequest,
+    ) -> Result<SagaRecord, StoreError> {
+        loop {
+            let saga = self.saga(id).await?;
+            let saga = saga.ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })?;
+            // Whoever moved the saga meanwhile may have changed what it can be asked.
+            if let Some(asked) = self.log().request_saga(&saga, request).await? {
+                return Ok(asked);
+            }
+        }
+    }
+
+    async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError> {
+        let log = self.log();
+        let query = log.sql.query(&log.sql.saga_deliver).bind(signal.id.as_uuid());
+        let query = query.bind(signal.saga.as_str()).bind(signal.key.as_str());
+        let row = query.bind(signal.data.as_str()).fetch_one(&log.pool).await;
+        if row.and_then(|row| row.try_get(0)).map_err(store_error)? {
+            log.sagas_due.ring_all();
+        }
+        Ok(())
+    }
+
+    async fn saga(&self, id: &SagaId) -> Result<Option<SagaRecord>, StoreError> {
+        Ok(self.log().sagas(&[id.as_str()]).await.map_err(store_error)?.pop())
+    }
+
+    async fn sagas(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError> {
+        if query.limit == 0 {
+            return Err(StoreError::invalid("a search for no sagas"));
+        }
+        let after = match &query.after {
+            None => None,
+            Some(id) => {
+                let unknown = || StoreError::invalid(format!("saga {id:?} to search after"));
+                Some(self.saga(id).await?.ok_or_else(unknown)?)
+            }
+        };
+        self.log().search(query, after.as_ref()).await.map_err(store_error)
+    }
+
+    fn sagas_due(&self) -> Wake {
+        self.log().sagas_due.wake()
+    }
+}
+
+impl Log {
+    /// Extends those of the leases that are the latest.
+    async fn renew_sagas(&self, leases: &[SagaLease], ttl: Duration) -> Each<()> {
+        let mut sorted: Vec<_> = leases.iter().collect();
+        // Rows are locked in this order, so that two calls wait for each other in turn.
+        sorted.sort_unstable_by_key(|lease| &lease.id);
+        let deadline = Instant::now() + self.options.append_timeout;
+        let renewed: HashSet<String> = retry::until(deadline, || async {
+            let query = self.sql.query(&self.sql.saga_renew);
+            let query = query.bind(sorted.iter().map(|lease| lease.id.as_str()).bind_iter());
+            let query = query.bind(sorted.iter().map(|lease| signed(lease.epoch)).bind_iter());
+            let query = query.bind(sorted.iter().map(|lease| lease.owner.as_str()).bind_iter());
+            let row = query.bind(microseconds(ttl)).fetch_one(&self.pool).await?;
+            Ok(row.try_get::<Vec<_>, _>(0)?.into_iter().collect())
+        })
+        .await?;
+        let lost = leases.iter().map(|lease| lease.id.as_str()).filter(|id| !renewed.contains(*id));
+        let lost: Vec<&str> = lost.collect();
+        let mut known = HashSet::new();
+        if !lost.is_empty() {
+            let found = retry::until(deadline, || self.sagas(&lost)).await?;
+            known.extend(found.into_iter().map(|saga| saga.id));
+        }
+        let answer = |lease: &SagaLease| match lease.id.clone() {
+            id if renewed.contains(id.as_str()) => Ok(()),
+            id if known.contains(&id) => Err(StoreError::SagaLeaseLost { id, epoch: lease.epoch }),
+            id => Err(StoreError::SagaUnknown { id }),
+        };
+        Ok(leases.iter().map(answer).collect())
+    }
+
+    /// Asks a saga, unless it does not stand any more as it was seen.
+    async fn request_saga(
+        &self,
+        seen: &SagaRecord,
+        request: SagaRequest,
+    ) -> Result<Option<SagaRecord>, StoreError> {
+        let (state, is_unwinding) = (seen.progress.state, seen.progress.is_unwinding);
+        let pending = seen.request;
+        let Some(admitted) = request.admitted(state, is_unwinding, pending) else {
+            return Err(StoreError::NotAllowed { id: seen.id.clone(), request, state, pending });
+        };
+        let query = self.sql.query(&self.sql.saga_request).bind(seen.id.as_str());
+        let query = query.bind(admitted.map(SagaRequest::as_str)).bind(state.as_str());
+        let query = query.bind(is_unwinding).bind(pending.map(SagaRequest::as_str));
+        let row = query.fetch_optional(&self.pool).await.map_err(store_error)?;
+        let asked = row.as_ref().map(saga).transpose().map_err(store_error)?;
+        if asked.as_ref().is_some_and(|saga| saga.owner.is_none()) {
+            self.sagas_due.ring_all();
+        }
+        Ok(asked)
+    }
+
+    /// The sagas that are searched for, those behind `after`.
+    async fn search(
+        &self,
+        query: &SagaQuery,
+        after: Option<&SagaRecord>,
+    ) -> Result<Vec<SagaRecord>, sqlx::Error> {
+        // Planned anew for each search: which index serves it depends on what is null.
+        let search = self.sql.query(&self.sql.saga_search).persistent(false);
+        let rows = search
+            .bind(query.correlation_id.as_ref().map(|id| id.as_str()))
+            .bind(query.name.as_ref().map(SagaName::as_str))
+            .bind(query.state.map(SagaState::as_str))
+            .bind(query.from)
+            .bind(query.until)
+            .bind(after.map(|saga| saga.started_at))
+            .bind(after.map(|saga| saga.id.as_str()))
+            .bind(rows(query.limit))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(saga).collect()
+    }
+}
+
+/// A time to live, a timer or a deadline; none is longer than the longest lease.
+pub(crate) fn microseconds(time: Duration) -> i64 {
+    i64::try_from(time.min(TTL_MAX).as_micros()).unwrap_or(i64::MAX)
+}
+
+fn rows(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,362 @@
+-- How far each saga has come, who may move it on, and when it can next be claimed.
+create table highwater.saga_states (
+    saga_id            text        collate "C" primary key,
+    correlation_id     text        collate "C" not null,
+    saga_name          text        collate "C" not null,
+    definition_version bigint      not null,
+    state              text        collate "C" not null,
+    current_step       bigint      not null default 0,
+    total_steps        bigint      not null,
+    completed_steps    json        not null default '[]',
+    data               json        not null,
+    started_at         timestamptz not null,
+    last_updated       timestamptz not null,
+    completed_at       timestamptz,
+    error_message      text,
+    plan               json        not null,
+    input              json        not null,
+    is_unwinding       boolean     not null default false,
+    waiting_for        text        collate "C",
+    request            text        collate "C",
+    revision           bigint      not null default 0 check (revision >= 0),
+    epoch              bigint      not null default 0 check (epoch >= 0),
+    owner              text        collate "C",
+    due_at             timestamptz,
+    timer_at           timestamptz,
+    deadline_at        timestamptz
+) with (fillfactor = 60);
+
+create index saga_states_due on highwater.saga_states (saga_name, definition_version, due_at)
+    where due_at is not null;
+create index saga_states_waiting on highwater.saga_states (saga_name, waiting_for)
+    where waiting_for is not null;
+create index saga_states_correlation on highwater.saga_states (correlation_id);
+create index saga_states_state on highwater.saga_states (state, started_at, saga_id);
+create index saga_states_name on highwater.saga_states (saga_name, started_at, saga_id);
+create index saga_states_started on highwater.saga_states (started_at, saga_id);
+
+-- What sagas wait for, kept from its arrival; nth is the order in which signals of one key came.
+create table highwater.saga_signals (
+    signal_id   uuid        primary key,
+    nth         bigint      not null generated always as identity,
+    saga_name   text        collate "C" not null,
+    signal_key  text        collate "C" not null,
+    data        json        not null,
+    received_at timestamptz not null default clock_timestamp(),
+    taken_by    text        collate "C",
+    is_used_up  boolean     not null default false
+);
+
+create index saga_signals_open on highwater.saga_signals (saga_name, signal_key, nth)
+    where not is_used_up;
+
+-- In all functions below one call is one transaction, whose locks are taken in one order: those of
+-- signal keys, rows by id, the lock of the log last. The settings keep plans that were made when
+-- the tables were empty from scanning them when they have grown.
+
+-- A delivery and a saga that begins to wait exclude each other, or each could overlook the other.
+create function highwater.lock_signals(p_key text[]) returns void language plpgsql as $$
+begin
+    perform pg_advisory_xact_lock(k.hash)
+    from (
+        select distinct hashtextextended('highwater.saga_signals ' || p.key, 0) as hash
+        from unnest(p_key) as p(key)
+        where p.key is not null
+        order by hash
+    ) as k;
+end
+$$;
+
+-- Creates those of the sagas that are new, with their events.
+--
+-- p_ttl is the lease of p_owner, null for nobody; it and p_deadline are in microseconds.
+-- p_appends: which of them have events. p_stream .. p_metadata: the events, as append takes them.
+--
+-- created: the ids of those that were new; or null when nothing was done, because one with events
+-- was not new, or, if heads are given, because append refused; see there.
+create function highwater.create_sagas(
+    p_id text[], p_correlation text[], p_saga text[], p_version bigint[], p_plan text[],
+    p_steps bigint[], p_input text[], p_deadline bigint[], p_owner text[], p_ttl bigint[],
+    p_appends boolean[],
+    p_stream text[], p_head bigint[], p_count int[],
+    p_of int[], p_name text[], p_nth int[],
+    p_event uuid[], p_type text[], p_data text[], p_metadata text[],
+    out created text[], out created_at timestamptz,
+    out heads bigint[], out known uuid[], out last bigint
+)
+language plpgsql
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    created_at := clock_timestamp();
+    with made as (
+        insert into highwater.saga_states (
+            saga_id, correlation_id, saga_name, definition_version, plan, total_steps, input, data,
+            state, epoch, owner, due_at, deadline_at, started_at, last_updated
+        )
+        select
+            n.id, n.correlation, n.saga, n.version, n.plan::json, n.steps, n.input::json,
+            n.input::json, case when n.owner is null then 'NotStarted' else 'Running' end,
+            case when n.owner is null then 0 else 1 end, n.owner,
+            created_at + coalesce(n.ttl, 0) * interval '1 microsecond',
+            created_at + n.deadline * interval '1 microsecond', created_at, created_at
+        from unnest(
+            p_id, p_correlation, p_saga, p_version, p_plan, p_steps, p_input, p_deadline, p_owner,
+            p_ttl
+        ) as n(id, correlation, saga, version, plan, steps, input, deadline, owner, ttl)
+        on conflict (saga_id) do nothing
+        returning saga_id
+    )
+    select coalesce(array_agg(made.saga_id), '{}') into created from made;
+
+    if p_stream = '{}' then
+        return;
+    end if;
+    if exists (
+        select from unnest(p_id, p_appends) as n(id, appends)
+        where n.appends and n.id <> all (created)
+    ) then
+        raise exception using errcode = 'HW001';
+    end if;
+    select a.heads, a.known, a.last into heads, known, last
+    from highwater.append(
+        p_stream, p_head, p_count, p_of, p_name, p_nth, p_event, p_type, p_data, p_metadata
+    ) as a;
+    if last is null then
+        raise exception using errcode = 'HW001';
+    end if;
+exception when sqlstate 'HW001' then
+    created := null;
+end
+$$;
+
+-- Makes those of the transitions that fit their sagas as they stand, with their events.
+--
+-- p_due: held, now, timer or request, as a transition says; p_ttl is the lease that is held. It
+-- and p_timer are in microseconds.
+-- p_appends: which of them have events. p_stream .. p_metadata: the events, as append takes them.
+--
+-- recorded: the ids of those that were made; or null when nothing was done, because one with
+-- events did not fit, or, if heads are given, because append refused; see there.
+-- is_any_due: whether one of the sagas can be claimed at once.
+create function highwater.record_sagas(
+    p_id text[], p_epoch bigint[], p_owner text[], p_revision bigint[], p_request text[],
+    p_state text[], p_is_unwinding boolean[], p_current_step bigint[], p_steps text[],
+    p_saga_data text[], p_error text[], p_waiting_for text[],
+    p_timer bigint[], p_due text[], p_ttl bigint[], p_consumes uuid[],
+    p_appends boolean[],
+    p_stream text[], p_head bigint[], p_count int[],
+    p_of int[], p_name text[], p_nth int[],
+    p_event uuid[], p_type text[], p_data text[], p_metadata text[],
+    out recorded text[], out is_any_due boolean,
+    out heads bigint[], out known uuid[], out last bigint
+)
+language plpgsql
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_now timestamptz;
+begin
+    if array_remove(p_waiting_for, null) <> '{}' then
+        perform highwater.lock_signals(p_waiting_for);
+    end if;
+    v_now := clock_timestamp();
+    with moved as (
+        update highwater.saga_states as s set
+            state = t.state,
+            is_unwinding = t.is_unwinding,
+            current_step = t.current_step,
+            completed_steps = t.steps::json,
+            data = t.data::json,
+            error_message = t.error,
+            waiting_for = t.waiting_for,
+            request = null,
+            revision = s.revision + 1,
+            last_updated = v_now,
+            completed_at = case when t.state in ('Completed', 'Compensated') then v_now end,
+            owner = case when t.due = 'held' then s.owner end,
+            timer_at = v_now + t.timer * interval '1 microsecond',
+            due_at = case
+                when t.due = 'held' then v_now + t.ttl * interval '1 microsecond'
+                when t.due = 'now' then v_now
+                when t.due = 'request' then null
+                when t.waiting_for is not null and exists (
+                    select from highwater.saga_signals as g
+                    where g.saga_name = s.saga_name and g.signal_key = t.waiting_for
+                        and not g.is_used_up and g.signal_id is distinct from t.consumes
+                        and (g.taken_by is null or g.taken_by = s.saga_id)
+                ) then v_now
+                else least(
+                    v_now + t.timer * interval '1 microsecond',
+                    case when not t.is_unwinding then s.deadline_at end
+                )
+            end
+        from unnest(
+            p_id, p_epoch, p_owner, p_revision, p_request, p_state, p_is_unwinding,
+            p_current_step, p_steps, p_saga_data, p_error, p_waiting_for, p_timer, p_due, p_ttl,
+            p_consumes
+        ) as t(
+            id, epoch, owner, revision, request, state, is_unwinding, current_step, steps, data,
+            error, waiting_for, timer, due, ttl, consumes
+        )
+        where s.saga_id = t.id and s.epoch = t.epoch and s.owner = t.owner
+            and s.revision = t.revision and s.request is not distinct from t.request
+        returning s.saga_id, s.due_at
+    )
+    select coalesce(array_agg(moved.saga_id), '{}'), coalesce(bool_or(moved.due_at <= v_now), false)
+    into recorded, is_any_due
+    from moved;
+
+    if array_remove(p_consumes, null) <> '{}' then
+        update highwater.saga_signals as g set is_used_up = true
+        from unnest(p_id, p_consumes) as t(id, consumes)
+        where g.signal_id = t.consumes and t.id = any (recorded);
+    end if;
+
+    if p_stream = '{}' then
+        return;
+    end if;
+    if exists (
+        select from unnest(p_id, p_appends) as t(id, appends)
+        where t.appends and t.id <> all (recorded)
+    ) then
+        raise exception using errcode = 'HW001';
+    end if;
+    select a.heads, a.known, a.last into heads, known, last
+    from highwater.append(
+        p_stream, p_head, p_count, p_of, p_name, p_nth, p_event, p_type, p_data, p_metadata
+    ) as a;
+    if last is null then
+        raise exception using errcode = 'HW001';
+    end if;
+exception when sqlstate 'HW001' then
+    recorded := null;
+    is_any_due := false;
+end
+$$;
+
+-- Gives out sagas that are due, the longest due first; whoever else claims passes over them.
+--
+-- p_name, p_version: the definitions that p_owner knows. p_ttl: its lease, in microseconds.
+--
+-- is_takeover: whether the lease before was never given back. timer, deadline: what is left of
+-- them, in microseconds. signal_id, signal_data: the oldest signal that the saga waits for.
+create function highwater.claim_sagas(
+    p_owner text, p_ttl bigint, p_limit bigint, p_name text[], p_version bigint[]
+)
+returns table (
+    saga highwater.saga_states, is_takeover boolean, timer bigint, deadline bigint,
+    signal_id uuid, signal_data json
+)
+language plpgsql
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_claimed record;
+begin
+    for v_claimed in
+        with due as materialized (
+            select d.saga_id, d.owner, d.due_at
+            from unnest(p_name, p_version) as k(name, version)
+            cross join lateral (
+                select s.saga_id, s.owner, s.due_at
+                from highwater.saga_states as s
+                where s.saga_name = k.name and s.definition_version = k.version
+                    and s.due_at <= v_now
+                order by s.due_at
+                limit p_limit
+                for update skip locked
+            ) as d
+            order by d.due_at
+            limit p_limit
+        ), claimed as (
+            update highwater.saga_states as s set
+                state = case when s.state = 'NotStarted' then 'Running' else s.state end,
+                epoch = s.epoch + 1,
+                owner = p_owner,
+                due_at = v_now + p_ttl * interval '1 microsecond'
+            from due
+            where s.saga_id = due.saga_id
+            returning s as saga, due.owner is not null as is_takeover, due.due_at
+        )
+        select c.saga, c.is_takeover from claimed as c order by c.due_at
+    loop
+        saga := v_claimed.saga;
+        is_takeover := v_claimed.is_takeover;
+        timer := extract(epoch from saga.timer_at - v_now) * 1000000;
+        deadline := extract(epoch from saga.deadline_at - v_now) * 1000000;
+        signal_id := null;
+        signal_data := null;
+        if saga.waiting_for is not null then
+            update highwater.saga_signals as g set taken_by = saga.saga_id
+            where g.signal_id = (
+                select o.signal_id
+                from highwater.saga_signals as o
+                where o.saga_name = saga.saga_name and o.signal_key = saga.waiting_for
+                    and not o.is_used_up and (o.taken_by is null or o.taken_by = saga.saga_id)
+                order by o.taken_by is null, o.nth
+                limit 1
+                for update skip locked
+            )
+            returning g.signal_id, g.data into signal_id, signal_data;
+        end if;
+        return next;
+    end loop;
+end
+$$;
+
+-- Extends leases to p_ttl microseconds from now; returns the ids of those that were not lost.
+create function highwater.renew_sagas(
+    p_id text[], p_epoch bigint[], p_owner text[], p_ttl bigint
+)
+returns text[]
+language plpgsql
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_until timestamptz := clock_timestamp() + p_ttl * interval '1 microsecond';
+    v_renewed text[];
+begin
+    with renewed as (
+        update highwater.saga_states as s set due_at = v_until
+        from unnest(p_id, p_epoch, p_owner) as l(id, epoch, owner)
+        where s.saga_id = l.id and s.epoch = l.epoch and s.owner = l.owner
+        returning s.saga_id
+    )
+    select coalesce(array_agg(r.saga_id), '{}') into v_renewed from renewed as r;
+    return v_renewed;
+end
+$$;
+
+-- Keeps a signal that is not known yet; returns whether a saga that waits for it is due now.
+create function highwater.deliver_signal(p_id uuid, p_saga text, p_key text, p_data text)
+returns boolean
+language plpgsql
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    perform highwater.lock_signals(array[p_key]);
+    insert into highwater.saga_signals (signal_id, saga_name, signal_key, data)
+    values (p_id, p_saga, p_key, p_data::json)
+    on conflict (signal_id) do nothing;
+    if not found then
+        return false;
+    end if;
+    update highwater.saga_states set due_at = least(due_at, clock_timestamp())
+    where saga_name = p_saga and waiting_for = p_key and owner is null
+        and state in ('NotStarted', 'Running', 'Compensating');
+    return found;
+end
+$$;
