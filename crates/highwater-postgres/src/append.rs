@@ -51,11 +51,8 @@ impl Log {
         group: &Group<'_>,
         deadline: Instant,
     ) -> Result<Answer, StoreError> {
-        retry::until(deadline, || async {
-            let mut conn = self.pool.acquire().await?;
-            self.call_on(&mut conn, group).await
-        })
-        .await
+        let call = || self.on_writer(async |conn| self.call_on(conn, group).await);
+        retry::until(deadline, call).await
     }
 
     /// Calls the function `append` once.

@@ -1,10 +1,10 @@
 //! What everything about one log shares: its connections, its statements, its bell.
 
 use highwater_core::{Bell, Position, RecordedEvent, StoreError};
-use sqlx::postgres::{PgArguments, PgPool};
+use sqlx::postgres::{PgArguments, PgConnection, PgPool};
 use sqlx::query::Query;
-use sqlx::{PgExecutor, Postgres};
-use tokio::sync::watch;
+use sqlx::{Connection, PgExecutor, Postgres};
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -17,6 +17,10 @@ use crate::statements::Statements;
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) pool: PgPool,
+    /// The connection that appends, so that they neither wait for one nor take turns with
+    /// reads; appends of one process could not overlap anyway. `None` until the first, after an
+    /// error, and while one is under way: one that is dropped takes its connection with it.
+    writer: Mutex<Option<PgConnection>>,
     pub(crate) sql: Statements,
     pub(crate) options: PgOptions,
     pub(crate) bell: Bell,
@@ -29,8 +33,35 @@ pub(crate) struct Log {
 impl Log {
     pub(crate) fn new(pool: PgPool, options: PgOptions) -> Self {
         let sql = Statements::new(&options);
-        let (bell, sagas_due, appended) = (Bell::new(), Bell::new(), watch::Sender::new(None));
-        Self { pool, sql, options, bell, sagas_due, appended }
+        let (writer, appended) = (Mutex::default(), watch::Sender::new(None));
+        let (bell, sagas_due) = (Bell::new(), Bell::new());
+        Self { pool, writer, sql, options, bell, sagas_due, appended }
+    }
+
+    /// Does `work` on the connection that appends.
+    pub(crate) async fn on_writer<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
+        let mut writer = self.writer.lock().await;
+        let mut conn = match writer.take() {
+            Some(conn) => conn,
+            // Made by the pool, with whatever users have it do with new connections.
+            None => self.pool.acquire().await?.detach(),
+        };
+        let done = work(&mut conn).await?;
+        *writer = Some(conn);
+        Ok(done)
+    }
+
+    /// Closes every connection, once what is under way has ended.
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+        if let Some(conn) = self.writer.lock().await.take()
+            && let Err(error) = conn.close().await
+        {
+            tracing::debug!(%error, "the connection that appends was not closed in an orderly way");
+        }
     }
 
     /// Wakes the readers of this process now, and those of others soon.
