@@ -30,7 +30,7 @@ async function obey({ as, method, arguments: args }) {
       complete: () => tell({ is: "done" }),
       error: (error) => tell({ is: "done", error: error.message }),
     });
-    return;
+    return tell({ is: "streaming" });
   }
   try {
     await connection.invoke(method, ...args);

@@ -56,6 +56,7 @@ async def main():
                 await client.send(command["method"], command["arguments"], completed)
             case "stream":
                 await client.stream(command["method"], command["arguments"], item, completed)
+                tell(**{"is": "streaming"})
 
 
 asyncio.run(main())

@@ -62,3 +62,5 @@ for line in sys.stdin:
                     "error": lambda message: tell(**{"is": "done", "error": message.error}),
                 }
             )
+            # Items that came before this point are lost to the library.
+            tell(**{"is": "streaming"})
