@@ -48,6 +48,12 @@ pub trait CheckpointStore: Send + Sync + 'static {
     /// begin again with an empty read model request a rebuild. A missing row is no error.
     async fn reset(&self, key: &CheckpointKey) -> Result<(), StoreError>;
 
+    /// Sets the checkpoint back as its worker does when it begins a rebuild, and forgets the dead
+    /// letters.
+    ///
+    /// Fails with `LeaseLost` like [`save`](Self::save).
+    async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError>;
+
     /// Removes the row and its dead letters; a worker that holds its lease loses it. A missing
     /// row is no error.
     async fn delete(&self, key: &CheckpointKey) -> Result<(), StoreError>;

@@ -55,6 +55,10 @@ impl<S: CheckpointStore> CheckpointStore for TenantScoped<S> {
         self.own(self.store.reset(&self.tenant.scoped_key(key)?).await)
     }
 
+    async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.own(self.store.begin_rebuild(&self.tenant.scoped_lease(lease)?).await)
+    }
+
     async fn delete(&self, key: &CheckpointKey) -> Result<(), StoreError> {
         self.own(self.store.delete(&self.tenant.scoped_key(key)?).await)
     }

@@ -53,6 +53,13 @@ impl CheckpointStore for PgStore {
         Ok(())
     }
 
+    async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
+        let log = self.log();
+        let done = log.under(&log.sql.rebuild, lease).execute(&log.pool).await;
+        let done = done.map_err(store_error)?;
+        if done.rows_affected() == 1 { Ok(()) } else { Err(lease_lost(lease)) }
+    }
+
     async fn delete(&self, key: &CheckpointKey) -> Result<(), StoreError> {
         let log = self.log();
         log.about(&log.sql.delete, key).execute(&log.pool).await.map_err(store_error)?;

@@ -43,6 +43,6 @@ impl<S: CheckpointStore, H: Handler> Applier for HandlerApplier<S, H> {
     }
 
     async fn reset(&mut self, lease: &Lease) -> Result<(), StoreError> {
-        self.store.reset(&lease.key).await
+        self.store.begin_rebuild(lease).await
     }
 }

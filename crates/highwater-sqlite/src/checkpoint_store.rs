@@ -37,6 +37,12 @@ impl CheckpointStore for SqliteStore {
         self.run(at(include_str!("../sql/reset.sql"), key)).await
     }
 
+    async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
+        let mut tx = begin(&self.writer).await?;
+        checkpoints::begin_rebuild(&mut tx, lease).await?;
+        tx.commit().await.map_err(store_error)
+    }
+
     async fn delete(&self, key: &CheckpointKey) -> Result<(), StoreError> {
         let mut tx = begin(&self.writer).await?;
         let row = "delete from checkpoints where projection_name = ?1 and stream_name = ?2";

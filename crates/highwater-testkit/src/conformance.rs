@@ -123,6 +123,7 @@ macro_rules! conformance {
             dead_letters_are_listed_by_offset_and_in_pages
             dead_letters_of_different_keys_are_independent
             a_dead_letter_that_is_recorded_again_replaces_the_first
+            a_rebuild_begins_under_the_lease_and_forgets_dead_letters
         );
     };
     (read_models: $fresh:path) => {

@@ -117,6 +117,10 @@ impl<S: CheckpointStore> CheckpointStore for Faulty<S> {
         self.faults.strike(self.store.reset(key)).await
     }
 
+    async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.faults.strike(self.store.begin_rebuild(lease)).await
+    }
+
     async fn delete(&self, key: &CheckpointKey) -> Result<(), StoreError> {
         self.faults.strike(self.store.delete(key)).await
     }

@@ -2,7 +2,7 @@
 
 use highwater_core::{Advance, CheckpointStore, NewDeadLetter};
 
-use super::rows::{advance, assert_lost, assert_moved, balances, key, lease, letter};
+use super::rows::{advance, assert_lost, assert_moved, balances, key, lease, letter, row};
 use super::support::at;
 
 /// An event that was passed over without a trace is a lost event.
@@ -85,6 +85,27 @@ pub async fn a_dead_letter_that_is_recorded_again_replaces_the_first(store: impl
         assert_eq!(found[0].letter, letters[0]);
         store.reset(&key).await.expect("a reset");
     }
+}
+
+/// A rebuild judges every event anew; one that is begun by a worker of the past judges nothing.
+pub async fn a_rebuild_begins_under_the_lease_and_forgets_dead_letters(
+    store: impl CheckpointStore,
+) {
+    let key = balances();
+    let lease = lease(&store, &key).await;
+    save(&store, &lease, advance(-1, 4), &[letter(2, "out of ink")]).await.expect("a save");
+    store.request_rebuild(&key).await.expect("a request");
+    store.begin_rebuild(&lease).await.expect("the lease holds");
+    let begun = row(&store, &key).await;
+    assert_eq!((begun.last_processed_offset, begun.events_processed), (None, 0));
+    assert!(!begun.rebuild_requested, "it has begun");
+    assert_eq!(store.dead_letters(&key, None, 100).await.expect("a list"), []);
+
+    save(&store, &lease, advance(-1, 4), &[letter(2, "out of ink")]).await.expect("a save");
+    store.release(&lease).await.expect("a release");
+    assert_lost(store.begin_rebuild(&lease).await, &lease);
+    assert_eq!(row(&store, &key).await.last_processed_offset, at(4));
+    assert_eq!(store.dead_letters(&key, None, 100).await.expect("a list").len(), 1);
 }
 
 async fn save(

@@ -208,4 +208,5 @@ async fn assert_nothing_moves(store: &impl CheckpointStore, lost: &Lease) {
     assert_lost(store.save(lost, &advance(from, from)).await, lost);
     assert_lost(store.record_error(lost, "late").await, lost);
     assert_lost(store.renew(lost, LONG).await, lost);
+    assert_lost(store.begin_rebuild(lost).await, lost);
 }

@@ -118,6 +118,10 @@ impl CheckpointStore for MemoryStore {
         Ok(())
     }
 
+    async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.state().checkpoints.change(lease, Change::Reset)
+    }
+
     async fn delete(&self, key: &CheckpointKey) -> Result<(), StoreError> {
         self.state().checkpoints.delete(key);
         Ok(())

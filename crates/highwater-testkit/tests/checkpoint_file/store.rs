@@ -99,10 +99,19 @@ impl CheckpointStore for CheckpointFile {
         let key = key.clone();
         self.transact(move |table| {
             if let Some(row) = table.get_mut(&key) {
-                (row.last_processed_offset, row.events_processed) = (None, 0);
-                (row.last_error, row.rebuild_requested) = (None, false);
-                row.last_updated = Utc::now();
+                row.reset();
             }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
+        let lease = lease.clone();
+        self.transact(move |table| {
+            let row = table.held(&lease)?;
+            row.reset();
+            row.dead_letters.clear();
             Ok(())
         })
         .await

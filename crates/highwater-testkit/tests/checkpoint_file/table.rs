@@ -122,6 +122,12 @@ impl Row {
         }
     }
 
+    pub(crate) fn reset(&mut self) {
+        (self.last_processed_offset, self.events_processed) = (None, 0);
+        (self.last_error, self.rebuild_requested) = (None, false);
+        self.last_updated = Utc::now();
+    }
+
     pub(crate) fn advance(
         &mut self,
         key: &CheckpointKey,

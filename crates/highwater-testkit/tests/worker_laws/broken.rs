@@ -76,6 +76,10 @@ impl CheckpointStore for Broken {
         self.store.reset(key).await
     }
 
+    async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.store.begin_rebuild(&self.lease(lease).await?).await
+    }
+
     async fn delete(&self, key: &CheckpointKey) -> Result<(), StoreError> {
         self.store.delete(key).await
     }

@@ -171,6 +171,10 @@ impl CheckpointStore for Rigged {
         self.store.reset(key).await
     }
 
+    async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.store.begin_rebuild(lease).await
+    }
+
     async fn delete(&self, key: &CheckpointKey) -> Result<(), StoreError> {
         self.store.delete(key).await
     }
