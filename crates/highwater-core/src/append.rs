@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::{EventId, NewEvent, Offset, Position, RecordedEvent, StoreError, StreamName};
+use crate::{EventId, NewEvent, Offset, Payload, Position, RecordedEvent, StoreError, StreamName};
 
 /// What the appender believes about the stream; the append is refused when it is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -135,7 +135,7 @@ pub fn check(batch: &[StreamAppend], limits: &Limits) -> Result<(), StoreError> 
     check_events(batch.iter().flat_map(|part| &part.events), limits)
 }
 
-/// Refuses events that are too many, too large, or carry one id twice.
+/// Refuses events that are too many, too large, nested too deep, or carry one id twice.
 pub fn check_events<'a>(
     events: impl Iterator<Item = &'a NewEvent>,
     limits: &Limits,
@@ -147,6 +147,12 @@ pub fn check_events<'a>(
         total += bytes;
         if bytes > limits.event_bytes {
             return Err(StoreError::too_large("bytes in one event", bytes, limits.event_bytes));
+        }
+        let metadata = event.metadata.as_payload().map_or(0, Payload::depth);
+        let depth = event.data.depth().max(metadata);
+        if depth > Payload::DEPTH_MAX {
+            let most = Payload::DEPTH_MAX;
+            return Err(StoreError::too_large("levels of nesting in one event", depth, most));
         }
         if !ids.insert(event.id) {
             let id = event.id;

@@ -43,14 +43,23 @@ impl Payload {
         serde_json::from_str(&self.0)
     }
 
-    /// Whether both are the same JSON value, however they are spaced and ordered.
+    /// Whether both are the same JSON value, however they are spaced, ordered and escaped.
+    ///
+    /// Numbers are the same when they are written alike: two that differ beyond what a float can
+    /// hold must not pass for one. Values nested deeper than [`DEPTH_MAX`](Self::DEPTH_MAX) are
+    /// the same when their text is.
     #[must_use]
     pub fn same_value(&self, other: &Self) -> bool {
-        self == other
-            || match (self.to::<serde_json::Value>(), other.to::<serde_json::Value>()) {
-                (Ok(one), Ok(two)) => one == two,
-                _ => false,
-            }
+        self == other || crate::json::is_same(&self.0, &other.0)
+    }
+
+    /// The deepest nesting that every reader can decode, as serde's own bound is 128 levels.
+    pub const DEPTH_MAX: usize = 127;
+
+    /// How deep arrays and objects are nested; 0 for a plain value.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        crate::json::depth(&self.0)
     }
 }
 

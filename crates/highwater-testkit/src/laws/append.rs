@@ -132,6 +132,7 @@ pub async fn a_request_that_breaks_a_rule_changes_nothing(store: impl EventStore
     let too_large = [
         events(0..limits.events as u64 + 1),
         vec![large(limits.event_bytes + 1)],
+        vec![NewEvent::new(COUNTED, json(&format!("{}{}", "[".repeat(200), "]".repeat(200))))],
         vec![large(limits.event_bytes); 17]
             .into_iter()
             .map(|event| event.with_id(highwater_core::EventId::new()))
