@@ -1,7 +1,8 @@
 //! Why a projection was not registered, or did not run.
 
 use highwater_core::{
-    BoxError, EventType, NotAnEventEnum, Offset, ProjectionName, StoreError, StreamName,
+    BoxError, Checkpoint, CheckpointKey, EventType, NotAnEventEnum, Offset, ProjectionName, Source,
+    StoreError, StreamName,
 };
 
 use crate::InvalidOption;
@@ -57,6 +58,26 @@ pub(crate) struct EventFailed {
     pub(crate) event_type: EventType,
     pub(crate) attempts: u32,
     pub(crate) source: BoxError,
+}
+
+/// A projection whose source is another one than before.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "projection {projection:?} has followed {followed} as far as {offset} under this name: request \
+     a rebuild, or delete that checkpoint to begin with the first event of the new source"
+)]
+pub(crate) struct SourceChanged {
+    projection: ProjectionName,
+    followed: Source,
+    offset: i64,
+}
+
+impl From<&Checkpoint> for SourceChanged {
+    fn from(checkpoint: &Checkpoint) -> Self {
+        let CheckpointKey { projection, source } = checkpoint.key.clone();
+        let offset = Offset::to_sql(checkpoint.last_processed_offset);
+        Self { projection, followed: source, offset }
+    }
 }
 
 /// The error and its causes in one line.

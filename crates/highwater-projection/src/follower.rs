@@ -7,10 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use highwater_core::{BoxError, CheckpointStore, ProjectionName, StoreError, percent_complete};
+use highwater_core::{
+    BoxError, Checkpoint, CheckpointStore, ProjectionName, StoreError, percent_complete,
+};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::applier::Applier;
+use crate::error::SourceChanged;
 use crate::lease::Held;
 use crate::patience::Patience;
 use crate::progress::Progress;
@@ -64,6 +67,7 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
             projection.source().clone(),
             Arc::clone(&projection.types),
             projection.options.batch_size,
+            projection.options.read_timeout,
         );
         let applier = projection.applier(&worker.store);
         let mut follower =
@@ -71,6 +75,7 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
         if row.rebuild_requested {
             follower.rebuild().await?;
         }
+        follower.refuse_other_sources().await?;
         if follower.progress.saved() > worker.events.head(projection.source()).await? {
             let text = "the checkpoint is beyond the end of the log, which has lost events";
             return Err(Halt::Store(StoreError::Backend(text.into())));
@@ -164,7 +169,25 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
         let reset = AssertUnwindSafe(self.applier.reset(self.held.lease())).catch_unwind().await;
         reset.unwrap_or_else(|panic| Err(StoreError::Backend(panic_text(&*panic).into())))?;
         *self.progress = Progress::at(None, Instant::now());
+        for other in self.other_sources().await? {
+            self.worker.store.delete(&other.key).await?;
+        }
         Ok(())
+    }
+
+    /// Refuses to add to a read model, or to repeat effects, that came from another source.
+    async fn refuse_other_sources(&self) -> Result<(), Halt> {
+        let others = self.other_sources().await?;
+        let followed = others.iter().find(|row| row.last_processed_offset.is_some());
+        followed.map_or(Ok(()), |other| Err(Halt::GaveUp(SourceChanged::from(other).into())))
+    }
+
+    /// What the projection followed under the same name, in an earlier release perhaps.
+    async fn other_sources(&self) -> Result<Vec<Checkpoint>, StoreError> {
+        let own = self.worker.projection.key();
+        let mut rows = self.worker.store.checkpoints(Some(&own.projection)).await?;
+        rows.retain(|row| row.key != *own);
+        Ok(rows)
     }
 
     async fn save_if_due(&mut self, is_batch_end: bool) -> Result<(), Halt> {

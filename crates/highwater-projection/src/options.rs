@@ -36,6 +36,9 @@ pub struct ProjectionOptions {
     /// Failures of the store in a row after which the projection gives up. Default none, it goes
     /// on trying; set it where something outside restarts what has stopped.
     pub max_poll_failures: Option<u32>,
+    /// How long a read may take before it counts as a failure of the store. Default 60 s; raise
+    /// it where a filter passes over very many events between two that match.
+    pub read_timeout: Duration,
     /// Whether `run` starts the projection. Default true; otherwise `start` does.
     pub auto_start: bool,
     /// Whether it goes on once it has caught up. Default continuous.
@@ -102,6 +105,7 @@ impl Default for ProjectionOptions {
             on_failure: FailurePolicy::default(),
             poll_backoff: Backoff::default(),
             max_poll_failures: None,
+            read_timeout: Duration::from_secs(60),
             auto_start: true,
             mode: Mode::default(),
         }
@@ -119,6 +123,7 @@ impl ProjectionOptions {
             ("retry.max_attempts", self.retry.max_attempts > 0),
             ("retry.backoff.base", !self.retry.backoff.base.is_zero()),
             ("poll_backoff.base", !self.poll_backoff.base.is_zero()),
+            ("read_timeout", !self.read_timeout.is_zero()),
             ("max_poll_failures", self.max_poll_failures != Some(0)),
             ("checkpoint", self.checkpoint != CheckpointPolicy::Every(Duration::ZERO)),
         ];

@@ -136,8 +136,15 @@ impl<S: CheckpointStore + Clone> Projections<S> {
             CancellationToken::new(),
         );
         let ended = worker.run().await;
-        let state = if ended.is_ok() { ProjectionState::Stopped } else { ProjectionState::Failed };
-        projection.set_state(state);
+        // While `run` is active the state is that of its worker.
+        if self.0.running.try_lock().is_ok() {
+            let is_ok = ended.is_ok();
+            projection.set_state(if is_ok {
+                ProjectionState::Stopped
+            } else {
+                ProjectionState::Failed
+            });
+        }
         match ended {
             Ok(Ended::CaughtUp(checkpoint)) => {
                 Ok(CaughtUp { checkpoint, events: worker.processed() })

@@ -1,8 +1,10 @@
 //! Reads a source page by page, the next one while the present one is applied.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use highwater_core::{EventStore, EventType, Offset, Page, Source, StoreError, Wake};
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Pages of one source; at most two are in memory, the one given out and the next.
@@ -11,6 +13,7 @@ pub(crate) struct Reader {
     source: Source,
     types: Arc<[EventType]>,
     limit: usize,
+    timeout: Duration,
     wake: Wake,
     ahead: Option<Ahead>,
 }
@@ -27,9 +30,10 @@ impl Reader {
         source: Source,
         types: Arc<[EventType]>,
         limit: usize,
+        timeout: Duration,
     ) -> Self {
         let wake = events.wake();
-        Self { events, source, types, limit, wake, ahead: None }
+        Self { events, source, types, limit, timeout, wake, ahead: None }
     }
 
     /// The page behind `after`; the one behind it is fetched meanwhile.
@@ -55,7 +59,12 @@ impl Reader {
     fn fetch(&self, after: Option<Offset>) -> Ahead {
         let (events, types) = (Arc::clone(&self.events), Arc::clone(&self.types));
         let (source, limit) = (self.source.clone(), self.limit);
-        let read = async move { events.read(&source, &types, after, limit).await };
+        let time = self.timeout;
+        let read = async move {
+            // A connection that is dead without a word would otherwise be waited for for ever.
+            let page = timeout(time, events.read(&source, &types, after, limit)).await;
+            page.map_err(|late| StoreError::Unavailable(late.into()))?
+        };
         Ahead { after, page: AbortOnDropHandle::new(tokio::spawn(read)) }
     }
 }

@@ -3,7 +3,9 @@
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
-use highwater_core::{BoxError, CheckpointStore, NewDeadLetter, Offset, Page, RecordedEvent};
+use highwater_core::{
+    BoxError, CheckpointStore, DecodeError, NewDeadLetter, Offset, Page, RecordedEvent,
+};
 use tokio::time::{Instant, sleep};
 use tracing::Instrument;
 
@@ -35,7 +37,9 @@ impl<S: CheckpointStore + Clone> Follower<'_, S> {
                     }
                     Failed::Alone(attempts) => {
                         let Some(event) = events.first() else { continue };
-                        if attempts < self.options().retry.max_attempts {
+                        // Neither the event nor its type changes while this process runs.
+                        let may_pass = !error.is::<DecodeError>();
+                        if may_pass && attempts < self.options().retry.max_attempts {
                             self.retry_later(event, attempts, error).await?;
                         } else {
                             self.set_aside(event, to, attempts, error).await?;

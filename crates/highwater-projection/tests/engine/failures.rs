@@ -166,7 +166,9 @@ async fn an_event_that_cannot_be_decoded_is_a_failure_and_not_passed_silently() 
     skipping_it.register_view(Sums::default(), skipping()).unwrap();
     skipping_it.catch_up(&SUMS).await.unwrap();
     assert_eq!(seen(&store).await, [0, 2]);
-    assert_eq!(letters(&store).await.len(), 1);
+    let letters = letters(&store).await;
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].letter.attempts, 1, "it is not retried in vain");
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,5 +8,6 @@ mod failures;
 mod instances;
 mod operation;
 mod rebuild;
+mod sources;
 mod support;
 mod views;
