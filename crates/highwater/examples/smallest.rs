@@ -3,8 +3,8 @@
 use highwater::projection::Projections;
 use highwater::sqlite::SqliteStore;
 use highwater::{
-    BoxError, Category, Event, EventStoreExt, Expected, ProjectionName, ProjectionStore, Recorded,
-    Source, StreamName, View,
+    BoxError, Category, Event, EventStoreExt, Expected, ProjectionName, ProjectionStoreExt,
+    Recorded, Source, StreamName, View,
 };
 
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -60,8 +60,7 @@ async fn main() -> Result<(), BoxError> {
 
     // A server would `run` its projections until it stops; this program catches up once.
     projections.catch_up(&Balances.name()).await?;
-    for balance in store.documents(&Balances.name(), &[ada.to_string()]).await? {
-        println!("{}: {}", balance.key, balance.data.as_str());
-    }
+    let balance = store.document(&Balances, ada.as_str()).await?;
+    println!("{ada}: {}", balance.unwrap_or_default());
     Ok(())
 }
