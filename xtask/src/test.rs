@@ -9,7 +9,7 @@ use xshell::{Shell, cmd};
 use crate::{Result, database};
 
 /// What is tested when nothing is asked for.
-const ALL: [&str; 2] = ["--workspace", "--all-features"];
+const ALL: [&str; 3] = ["--workspace", "--all-features", "--no-fail-fast"];
 
 /// Runs `cargo test`; fails when a test does, and when there is no PostgreSQL to test on.
 pub(crate) fn run(sh: &Shell, arguments: &[String]) -> Result<Tally> {
