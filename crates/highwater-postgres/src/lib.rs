@@ -39,3 +39,6 @@ mod tx;
 pub use options::PgOptions;
 pub use store::PgStore;
 pub use tx::PgTx;
+
+/// The driver, whose connections and transactions are in the interface of this crate.
+pub use sqlx;

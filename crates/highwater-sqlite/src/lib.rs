@@ -24,6 +24,12 @@ mod poll;
 mod projection_store;
 mod read;
 mod recorded;
+mod saga_batch;
+mod saga_rows;
+mod saga_search;
+mod saga_signals;
+mod saga_store;
+mod sagas;
 mod store;
 mod write;
 
@@ -31,3 +37,6 @@ pub use options::{Durability, SqliteOptions};
 pub use projection_store::SqliteTx;
 pub use store::SqliteStore;
 pub use write::SqliteWrite;
+
+/// The driver, whose connections and transactions are in the interface of this crate.
+pub use sqlx;
