@@ -9,7 +9,7 @@ use crate::checkpoints::{at, lost, under};
 use crate::error::{damaged, store_error};
 
 /// A century, beyond which the arithmetic of times would leave their column.
-const TTL_MAX: i64 = 100 * 365 * 24 * 60 * 60 * 1_000_000;
+pub(crate) const TTL_MAX: i64 = 100 * 365 * 24 * 60 * 60 * 1_000_000;
 
 /// Takes the lease under a new epoch, unless somebody else holds it.
 ///

@@ -1,9 +1,10 @@
-//! Embedded SQLite storage for Highwater: events, checkpoints, read models.
+//! Embedded SQLite storage for Highwater: events, checkpoints, read models and sagas.
 //!
-//! One file holds the log and the read models; there is no server. [`SqliteStore`] keeps every
-//! promise of [`EventStore`](highwater_core::EventStore) and
-//! [`ProjectionStore`](highwater_core::ProjectionStore), also when several processes of one
-//! machine share the file.
+//! One file holds the log, the read models and the sagas; there is no server. [`SqliteStore`] keeps
+//! every promise of [`EventStore`](highwater_core::EventStore),
+//! [`ProjectionStore`](highwater_core::ProjectionStore) and
+//! [`SagaStore`](highwater_core::SagaStore), also when several processes of one machine share the
+//! file.
 //!
 //! SQLite admits one write transaction at a time. Concurrent appends share one, and one commit
 //! to disk, so that many tasks append faster together than one alone.

@@ -24,6 +24,8 @@ pub struct SqliteStore {
     pub(crate) readers: SqlitePool,
     pub(crate) appends: Arc<GroupCommit<Vec<StreamAppend>, Result<Appended, StoreError>>>,
     pub(crate) bell: Bell,
+    /// Rings when this store has made a saga due.
+    pub(crate) sagas_due: Bell,
     pub(crate) limits: Limits,
     _poll: Arc<JoinSet<()>>,
 }
@@ -62,7 +64,8 @@ impl SqliteStore {
             })
         };
         let (appends, limits, _poll) = (Arc::new(appends), options.limits, Arc::new(poll));
-        Ok(Self { writer, readers, appends, bell, limits, _poll })
+        let sagas_due = Bell::new();
+        Ok(Self { writer, readers, appends, bell, sagas_due, limits, _poll })
     }
 
     /// Begins a write transaction, for tables of the user's own or to append with.

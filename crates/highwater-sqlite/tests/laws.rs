@@ -39,3 +39,4 @@ async fn fresh() -> File {
 }
 
 highwater_testkit::conformance!(all: crate::fresh);
+highwater_testkit::conformance!(sagas: crate::fresh);

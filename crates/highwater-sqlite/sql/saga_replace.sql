@@ -1,0 +1,16 @@
+on conflict (saga_id) do update set
+    state = excluded.state,
+    is_unwinding = excluded.is_unwinding,
+    current_step = excluded.current_step,
+    completed_steps = excluded.completed_steps,
+    data = excluded.data,
+    error_message = excluded.error_message,
+    waiting_for = excluded.waiting_for,
+    request = excluded.request,
+    revision = excluded.revision,
+    epoch = excluded.epoch,
+    owner = excluded.owner,
+    due_at = excluded.due_at,
+    last_updated = excluded.last_updated,
+    completed_at = excluded.completed_at,
+    timer_at = excluded.timer_at

@@ -1,0 +1,161 @@
+//! Creations and transitions of sagas in one transaction, each with its own answer.
+
+use std::collections::HashMap;
+
+use highwater_core::{
+    CreatedSaga, Limits, NewSaga, Position, SagaId, SagaRecorded, SagaTransition, SagaVerdict,
+    StoreError, StreamAppend, append as rules, append_group,
+};
+use sqlx::SqliteConnection;
+
+use crate::error::store_error;
+use crate::sagas::Saga;
+use crate::{append, saga_rows, saga_signals};
+
+/// What was done to a batch.
+pub(crate) struct Done<T> {
+    /// One for each entry.
+    pub(crate) answers: Vec<Result<T, StoreError>>,
+    /// The last position of the log, if anything was appended.
+    pub(crate) head: Option<Position>,
+    /// Whether one of the sagas can be claimed at once.
+    pub(crate) is_any_due: bool,
+}
+
+/// The time, in microseconds.
+pub(crate) async fn now(conn: &mut SqliteConnection) -> Result<i64, StoreError> {
+    let now = sqlx::query_scalar("select now from clock").fetch_one(conn).await;
+    now.map_err(store_error)
+}
+
+/// Creates those of the sagas that are new, with their events.
+pub(crate) async fn create(
+    conn: &mut SqliteConnection,
+    sagas: &[NewSaga],
+    limits: &Limits,
+) -> Result<Done<CreatedSaga>, StoreError> {
+    let now = now(conn).await?;
+    let found = saga_rows::find(&mut *conn, sagas.iter().map(|saga| &saga.id)).await?;
+    let known: Vec<_> = sagas.iter().map(|saga| known(saga, &found)).collect();
+    let new = known.iter().zip(sagas).map(|(known, saga)| match known {
+        Some(_) => &[],
+        None => saga.appends.as_slice(),
+    });
+    let (appended, head) = append_each(conn, &new.collect::<Vec<_>>(), limits).await?;
+
+    let (mut answers, mut rows) = (Vec::with_capacity(sagas.len()), Vec::new());
+    for ((saga, known), appended) in sagas.iter().zip(known).zip(appended) {
+        answers.push(match (known, appended) {
+            (Some(answer), _) => answer,
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => {
+                let created = Saga::new(saga, now);
+                rows.push(created.clone());
+                Ok(CreatedSaga { record: created.record, is_new: true })
+            }
+        });
+    }
+    saga_rows::put(conn, &rows).await?;
+    Ok(Done { answers, head, is_any_due: rows.iter().any(|saga| saga.is_due(now)) })
+}
+
+/// The answer to creating a saga whose id is in use.
+fn known(saga: &NewSaga, found: &HashMap<SagaId, Saga>) -> Option<Result<CreatedSaga, StoreError>> {
+    let record = &found.get(&saga.id)?.record;
+    if record.name == saga.name && record.input.same_value(&saga.input) {
+        return Some(Ok(CreatedSaga { record: record.clone(), is_new: false }));
+    }
+    Some(Err(StoreError::SagaTaken { id: saga.id.clone() }))
+}
+
+/// Makes those of the transitions that fit their sagas, with their events.
+pub(crate) async fn record(
+    conn: &mut SqliteConnection,
+    transitions: &[SagaTransition],
+    limits: &Limits,
+) -> Result<Done<SagaRecorded>, StoreError> {
+    let now = now(conn).await?;
+    let ids = transitions.iter().map(|made| &made.lease.id);
+    let mut found = saga_rows::find(&mut *conn, ids).await?;
+    let verdicts: Vec<_> = transitions.iter().map(|made| verdict(made, &found)).collect();
+    let fitting = verdicts.iter().zip(transitions).map(|(verdict, made)| match verdict {
+        Ok(SagaVerdict::Write) => made.appends.as_slice(),
+        _ => &[],
+    });
+    let (appended, head) = append_each(conn, &fitting.collect::<Vec<_>>(), limits).await?;
+
+    let (mut answers, mut rows) = (Vec::with_capacity(transitions.len()), Vec::new());
+    for ((made, verdict), appended) in transitions.iter().zip(verdicts).zip(appended) {
+        let answer = match (verdict, appended) {
+            (Err(error), _) | (_, Err(error)) => Err(error),
+            (Ok(SagaVerdict::Answer(answer)), _) => Ok(answer),
+            (Ok(SagaVerdict::Write), Ok(())) => {
+                if let Some(mut saga) = found.remove(&made.lease.id) {
+                    make(conn, &mut saga, made, now).await?;
+                    rows.push(saga);
+                }
+                Ok(SagaRecorded::Written)
+            }
+        };
+        answers.push(answer);
+    }
+    saga_rows::put(conn, &rows).await?;
+    Ok(Done { answers, head, is_any_due: rows.iter().any(|saga| saga.is_due(now)) })
+}
+
+fn verdict(
+    made: &SagaTransition,
+    found: &HashMap<SagaId, Saga>,
+) -> Result<SagaVerdict, StoreError> {
+    let id = &made.lease.id;
+    let saga = found.get(id).ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })?;
+    made.judge(&saga.record)
+}
+
+/// Moves the saga on, with the signals that it uses up and waits for.
+async fn make(
+    conn: &mut SqliteConnection,
+    saga: &mut Saga,
+    made: &SagaTransition,
+    now: i64,
+) -> Result<(), StoreError> {
+    if let Some(signal) = made.consumes {
+        saga_signals::use_up(conn, signal).await?;
+    }
+    saga.record.progress.waiting_for.clone_from(&made.progress.waiting_for);
+    let has_signal = saga_signals::has_one_for(conn, &saga.record).await?;
+    saga.make(made, has_signal, now);
+    Ok(())
+}
+
+/// Appends each of the batches or says why not, in groups; one of no events is no append.
+async fn append_each(
+    conn: &mut SqliteConnection,
+    batches: &[&[StreamAppend]],
+    limits: &Limits,
+) -> Result<(Vec<Result<(), StoreError>>, Option<Position>), StoreError> {
+    let check = |batch: &&[StreamAppend]| match batch {
+        [] => Ok(()),
+        batch => rules::check(batch, limits),
+    };
+    let mut answers: Vec<_> = batches.iter().map(check).collect();
+    let sound = answers.iter().enumerate().filter(|(_, answer)| answer.is_ok());
+    let mut waiting: Vec<(usize, Vec<StreamAppend>)> = sound
+        .map(|(index, _)| (index, batches[index].to_vec()))
+        .filter(|(_, batch)| !batch.is_empty())
+        .collect();
+    let mut head = None;
+    while !waiting.is_empty() {
+        let parts: Vec<_> = waiting.iter().map(|(_, batch)| batch).collect();
+        let mut chosen = append_group::choose(&parts).into_iter();
+        let (group, rest): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|_| chosen.next().unwrap_or(false));
+        let (indices, group): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+        let (appended, last) = append::append(conn, &group).await?;
+        for (index, appended) in indices.into_iter().zip(appended) {
+            answers[index] = appended.map(drop);
+        }
+        (head, waiting) = (last, rest);
+    }
+    Ok((answers, head))
+}

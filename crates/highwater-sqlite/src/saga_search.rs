@@ -1,0 +1,73 @@
+//! Finds sagas that are due, and those that somebody searches for.
+
+use highwater_core::{SagaClaim, SagaId, SagaName, SagaQuery, SagaRecord, SagaState, StoreError};
+use sqlx::{Row as _, SqliteConnection};
+
+use crate::error::{damaged, store_error};
+use crate::saga_rows::saga;
+use crate::sagas::Saga;
+
+/// A search whose first condition is one that an index serves: SQLite plans a statement before
+/// it knows which of its parameters are null.
+macro_rules! search {
+    ($first:literal) => {
+        concat!(
+            include_str!("../sql/saga_select.sql"),
+            "where ",
+            $first,
+            include_str!("../sql/saga_filter.sql")
+        )
+    };
+}
+
+const BY_CORRELATION: &str = search!("correlation_id = ?1 and\n");
+const BY_STATE: &str = search!("state = ?3 and\n");
+const BY_NAME: &str = search!("saga_name = ?2 and\n");
+const BY_START: &str = search!("");
+
+/// The ids of sagas that are due, the longest due first.
+pub(crate) async fn due(
+    conn: &mut SqliteConnection,
+    claim: &SagaClaim,
+) -> Result<Vec<SagaId>, StoreError> {
+    let mut due: Vec<(i64, SagaId)> = Vec::new();
+    for (name, version) in &claim.definitions {
+        let rows = sqlx::query(include_str!("../sql/saga_due.sql"))
+            .bind(name.to_string())
+            .bind(*version)
+            .bind(i64::try_from(claim.limit).unwrap_or(i64::MAX));
+        for row in rows.fetch_all(&mut *conn).await.map_err(store_error)? {
+            let id = SagaId::new(row.try_get::<&str, _>(1).map_err(store_error)?);
+            due.push((row.try_get(0).map_err(store_error)?, id.map_err(damaged)?));
+        }
+    }
+    due.sort_by_key(|(due, _)| *due);
+    due.truncate(claim.limit);
+    Ok(due.into_iter().map(|(_, id)| id).collect())
+}
+
+/// The sagas that are searched for, those behind `after`.
+pub(crate) async fn search(
+    conn: &mut SqliteConnection,
+    query: &SagaQuery,
+    after: Option<&SagaRecord>,
+) -> Result<Vec<SagaRecord>, StoreError> {
+    let sql = match query {
+        SagaQuery { correlation_id: Some(_), .. } => BY_CORRELATION,
+        SagaQuery { state: Some(_), .. } => BY_STATE,
+        SagaQuery { name: Some(_), .. } => BY_NAME,
+        _ => BY_START,
+    };
+    let rows = sqlx::query(sql)
+        .bind(query.correlation_id.as_ref().map(ToString::to_string))
+        .bind(query.name.as_ref().map(SagaName::to_string))
+        .bind(query.state.map(SagaState::as_str))
+        .bind(query.from.map_or(i64::MIN, |from| from.timestamp_micros()))
+        .bind(query.until.map_or(i64::MAX, |until| until.timestamp_micros()))
+        .bind(after.map_or(i64::MAX, |saga| saga.started_at.timestamp_micros()))
+        .bind(after.map_or_else(String::new, |saga| saga.id.to_string()))
+        .bind(i64::try_from(query.limit).unwrap_or(i64::MAX));
+    let rows = rows.fetch_all(conn).await.map_err(store_error)?;
+    let sagas: Result<Vec<Saga>, _> = rows.iter().map(saga).collect();
+    Ok(sagas?.into_iter().map(|saga| saga.record).collect())
+}

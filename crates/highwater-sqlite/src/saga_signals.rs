@@ -1,0 +1,69 @@
+//! Signals: kept until a saga that waits for them has used them up, and known for ever.
+
+use highwater_core::{EventId, Payload, SagaRecord, Signal, StoreError};
+use sqlx::{Row as _, SqliteConnection};
+
+use crate::error::store_error;
+use crate::insert::Statement;
+
+/// Keeps the signal; says whether a saga that waits for it is due now.
+pub(crate) async fn keep(conn: &mut SqliteConnection, signal: &Signal) -> Result<bool, StoreError> {
+    let (saga, key) = (signal.saga.to_string(), signal.key.to_string());
+    let keep = sqlx::query(include_str!("../sql/signal_keep.sql"))
+        .bind(signal.id.as_uuid())
+        .bind(saga.clone())
+        .bind(key.clone())
+        .bind(signal.data.as_str().to_owned());
+    if run(conn, keep).await? == 0 {
+        return Ok(false);
+    }
+    let wake = sqlx::query(include_str!("../sql/signal_wake.sql")).bind(saga).bind(key);
+    Ok(run(conn, wake).await? > 0)
+}
+
+/// The oldest signal that the saga waits for, which is its own from now on.
+pub(crate) async fn take_for(
+    conn: &mut SqliteConnection,
+    saga: &SagaRecord,
+) -> Result<Option<Signal>, StoreError> {
+    let Some((nth, signal)) = find_for(conn, saga).await? else { return Ok(None) };
+    let take = sqlx::query("update saga_signals set taken_by = ?1 where nth = ?2");
+    run(conn, take.bind(saga.id.to_string()).bind(nth)).await?;
+    Ok(Some(signal))
+}
+
+/// Whether there is a signal that the saga waits for.
+pub(crate) async fn has_one_for(
+    conn: &mut SqliteConnection,
+    saga: &SagaRecord,
+) -> Result<bool, StoreError> {
+    Ok(find_for(conn, saga).await?.is_some())
+}
+
+/// Has the signal go to nobody any more.
+pub(crate) async fn use_up(conn: &mut SqliteConnection, id: EventId) -> Result<(), StoreError> {
+    let used = sqlx::query("update saga_signals set is_used_up = 1 where signal_id = ?1");
+    run(conn, used.bind(id.as_uuid())).await.map(drop)
+}
+
+async fn find_for(
+    conn: &mut SqliteConnection,
+    saga: &SagaRecord,
+) -> Result<Option<(i64, Signal)>, StoreError> {
+    let Some(key) = saga.progress.waiting_for.clone() else { return Ok(None) };
+    let found = sqlx::query(include_str!("../sql/signal_find.sql"))
+        .bind(saga.id.to_string())
+        .bind(saga.name.to_string())
+        .bind(key.to_string());
+    let Some(row) = found.fetch_optional(conn).await.map_err(store_error)? else {
+        return Ok(None);
+    };
+    let id = EventId::from_uuid(row.try_get(1).map_err(store_error)?);
+    let data = Payload::from_stored(row.try_get(2).map_err(store_error)?);
+    let nth = row.try_get(0).map_err(store_error)?;
+    Ok(Some((nth, Signal { id, saga: saga.name.clone(), key, data })))
+}
+
+async fn run(conn: &mut SqliteConnection, statement: Statement) -> Result<u64, StoreError> {
+    Ok(statement.execute(conn).await.map_err(store_error)?.rows_affected())
+}
