@@ -11,7 +11,8 @@
 -- elsewhere.
 --
 -- One call is one transaction, so that a client that stalls cannot hold the lock. The settings
--- keep plans that were made when the tables were empty from scanning them when they have grown.
+-- keep plans that were made when the tables were empty from scanning them when they have grown,
+-- and end a call on the server too when its client no longer waits for the lock.
 create function highwater.append(
     p_stream text[], p_head bigint[], p_count int[],
     p_of int[], p_name text[], p_nth int[],
@@ -21,6 +22,7 @@ create function highwater.append(
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
+set lock_timeout = '10s'
 as $$
 begin
     -- Whoever waited here sees, in the statements below, all that was committed meanwhile.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use highwater_core::{Position, StoreError};
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::task::AbortHandle;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::error::store_error;
 use crate::log::Log;
@@ -19,6 +19,10 @@ const CHANNEL: &str = "highwater";
 /// The shortest time between two notifications: one for each append would cost two thirds of
 /// the throughput.
 const NOTIFY_PAUSE: Duration = Duration::from_millis(5);
+
+/// The longest that a poll waits: a connection that is dead without a word must not stop all
+/// others from being tried.
+const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 
 const FIRST_RECONNECT: Duration = Duration::from_millis(50);
 const LAST_RECONNECT: Duration = Duration::from_secs(5);
@@ -42,8 +46,9 @@ async fn poll(log: Arc<Log>) {
     let mut trouble = Trouble::default();
     loop {
         ticks.tick().await;
-        let last = log.last().await.map(|last| log.bell.ring(last));
-        trouble.report("polling for appends", &last);
+        let last = timeout(POLL_TIMEOUT, log.last()).await;
+        let last = last.unwrap_or_else(|late| Err(StoreError::Unavailable(Box::new(late))));
+        trouble.report("polling for appends", &last.map(|last| log.bell.ring(last)));
     }
 }
 
