@@ -52,7 +52,8 @@ create index saga_signals_open on highwater.saga_signals (saga_name, signal_key,
 
 -- In all functions below one call is one transaction, whose locks are taken in one order: those of
 -- signal keys, rows by id, the lock of the log last. The settings keep plans that were made when
--- the tables were empty from scanning them when they have grown.
+-- the tables were empty from scanning them when they have grown, and end a call on the server too
+-- when its client no longer waits for a lock.
 
 -- A delivery and a saga that begins to wait exclude each other, or each could overlook the other.
 create function highwater.lock_signals(p_key text[]) returns void language plpgsql as $$
@@ -87,6 +88,7 @@ create function highwater.create_sagas(
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
+set lock_timeout = '10s'
 as $$
 begin
     created_at := clock_timestamp();
@@ -157,6 +159,7 @@ set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
+set lock_timeout = '10s'
 as $$
 declare
     v_now timestamptz;
@@ -323,6 +326,7 @@ set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
+set lock_timeout = '10s'
 as $$
 declare
     v_until timestamptz := clock_timestamp() + p_ttl * interval '1 microsecond';
@@ -345,6 +349,7 @@ returns boolean
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
+set lock_timeout = '10s'
 as $$
 begin
     perform highwater.lock_signals(array[p_key]);

@@ -12,5 +12,8 @@ mod plans;
 mod poison;
 mod processes;
 mod read_model;
+mod saga_plans;
+mod saga_workers;
+mod sagas;
 #[path = "../support/mod.rs"]
 mod support;
