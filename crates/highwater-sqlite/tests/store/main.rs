@@ -7,4 +7,5 @@ mod file;
 mod fixture;
 mod killed;
 mod own_transaction;
+mod sagas;
 mod shared_file;
