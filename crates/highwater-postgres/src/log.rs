@@ -1,5 +1,6 @@
 //! What everything about one log shares: its connections, its statements, its bell.
 
+use futures::TryStreamExt;
 use highwater_core::{Bell, Position, RecordedEvent, StoreError};
 use sqlx::postgres::{PgArguments, PgConnection, PgPool};
 use sqlx::query::Query;
@@ -80,9 +81,13 @@ impl Log {
         query: Query<'_, Postgres, PgArguments>,
         executor: impl PgExecutor<'_>,
     ) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-        let rows = query.fetch_all(executor).await?;
-        let mut decoder = Decoder::default();
-        rows.iter().map(|row| decoder.event(row)).collect()
+        let (mut events, mut decoder) = (Vec::new(), Decoder::default());
+        let mut rows = query.fetch(executor);
+        // Each as it comes, while the server still sends the others.
+        while let Some(row) = rows.try_next().await? {
+            events.push(decoder.event(&row)?);
+        }
+        Ok(events)
     }
 
     /// The events that carry one of `ids`, asked for until `deadline`.
