@@ -1,9 +1,11 @@
 //! The raw limit on SQLite.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Executor, Row, SqlitePool};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Executor, Row, SqliteConnection};
+use tokio::sync::Mutex;
 
 use crate::Result;
 use crate::order::PLACED;
@@ -17,9 +19,10 @@ const PAGE: &str = include_str!("../sql/sqlite/page.sql");
 
 const ADD: &str = include_str!("../sql/sqlite/add.sql");
 
-/// A file of its own; SQLite admits one writer, so that more connections would not help.
+/// A file of its own; SQLite admits one writer, so that more connections would not help, and a
+/// pool would only hand the same one around.
 #[derive(Debug, Clone)]
-pub(crate) struct RawSqlite(SqlitePool);
+pub(crate) struct RawSqlite(Arc<Mutex<SqliteConnection>>);
 
 impl RawSqlite {
     /// Makes the file, as durable as the store's.
@@ -30,10 +33,9 @@ impl RawSqlite {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .row_buffer_size(1_000);
-        let options = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
-        let pool = options.connect_with(file).await?;
-        pool.execute(TABLES).await?;
-        Ok(Self(pool))
+        let mut conn = file.connect().await?;
+        conn.execute(TABLES).await?;
+        Ok(Self(Arc::new(Mutex::new(conn))))
     }
 }
 
@@ -42,13 +44,14 @@ impl Raw for RawSqlite {
         let insert = |offset: i64, payload: String| {
             sqlx::query(APPEND).bind(stream).bind(offset).bind(PLACED.as_str()).bind(payload)
         };
+        let mut conn = self.0.lock().await;
         if let [_] = payloads.as_slice() {
             for payload in payloads {
-                insert(first, payload).execute(&self.0).await?;
+                insert(first, payload).execute(&mut *conn).await?;
             }
             return Ok(());
         }
-        let mut tx = self.0.begin().await?;
+        let mut tx = conn.begin().await?;
         for (offset, payload) in (first..).zip(payloads) {
             insert(offset, payload).execute(&mut *tx).await?;
         }
@@ -57,7 +60,8 @@ impl Raw for RawSqlite {
     }
 
     async fn page(&self, after: i64, limit: i64) -> Result<Vec<RawEvent>> {
-        let rows = sqlx::query(PAGE).bind(after).bind(limit).fetch_all(&self.0).await?;
+        let rows =
+            sqlx::query(PAGE).bind(after).bind(limit).fetch_all(&mut *self.0.lock().await).await?;
         let decode = |row: sqlx::sqlite::SqliteRow| {
             Ok(RawEvent {
                 position: row.try_get(0)?,
@@ -71,7 +75,8 @@ impl Raw for RawSqlite {
     }
 
     async fn add(&self, totals: &Totals, checkpoint: i64) -> Result {
-        let mut tx = self.0.begin().await?;
+        let mut conn = self.0.lock().await;
+        let mut tx = conn.begin().await?;
         for (customer, (orders, cents)) in totals {
             sqlx::query(ADD).bind(customer).bind(orders).bind(cents).execute(&mut *tx).await?;
         }
@@ -84,12 +89,16 @@ impl Raw for RawSqlite {
     }
 
     async fn clear(&self) -> Result {
-        self.0.execute("delete from events").await?;
+        self.0.lock().await.execute("delete from events").await?;
         Ok(())
     }
 
     async fn clear_totals(&self) -> Result {
-        self.0.execute("delete from totals; update checkpoint set position = -1").await?;
+        self.0
+            .lock()
+            .await
+            .execute("delete from totals; update checkpoint set position = -1")
+            .await?;
         Ok(())
     }
 }
