@@ -1,4 +1,6 @@
--- How far each saga has come, who may move it on, and when it can next be claimed.
+-- How far each saga has come, who may move it on, and when it can next be claimed: once due_at is
+-- past, and lease_until if it is held. Whoever holds a saga moves due_at only when half of the lease
+-- is over, because a row none of whose indexed columns changes is not indexed anew.
 create table highwater.saga_states (
     saga_id            text        collate "C" primary key,
     correlation_id     text        collate "C" not null,
@@ -21,10 +23,11 @@ create table highwater.saga_states (
     revision           bigint      not null default 0 check (revision >= 0),
     epoch              bigint      not null default 0 check (epoch >= 0),
     owner              text        collate "C",
+    lease_until        timestamptz,
     due_at             timestamptz,
     timer_at           timestamptz,
     deadline_at        timestamptz
-) with (fillfactor = 60);
+) with (fillfactor = 50);
 
 create index saga_states_due on highwater.saga_states (saga_name, definition_version, due_at)
     where due_at is not null;
@@ -68,6 +71,16 @@ begin
 end
 $$;
 
+-- When a saga is due that is held for p_ttl microseconds from p_now; see saga_states.
+create function highwater.held_due_at(p_due_at timestamptz, p_now timestamptz, p_ttl bigint)
+returns timestamptz language sql stable as $$
+    select case
+        when p_due_at between p_now + p_ttl / 2 * interval '1 microsecond'
+            and p_now + p_ttl * interval '1 microsecond' then p_due_at
+        else p_now + p_ttl * interval '1 microsecond'
+    end
+$$;
+
 -- Creates those of the sagas that are new, with their events.
 --
 -- p_ttl is the lease of p_owner, null for nobody; it and p_deadline are in microseconds.
@@ -95,12 +108,13 @@ begin
     with made as (
         insert into highwater.saga_states (
             saga_id, correlation_id, saga_name, definition_version, plan, total_steps, input, data,
-            state, epoch, owner, due_at, deadline_at, started_at, last_updated
+            state, epoch, owner, lease_until, due_at, deadline_at, started_at, last_updated
         )
         select
             n.id, n.correlation, n.saga, n.version, n.plan::json, n.steps, n.input::json,
             n.input::json, case when n.owner is null then 'NotStarted' else 'Running' end,
             case when n.owner is null then 0 else 1 end, n.owner,
+            created_at + n.ttl * interval '1 microsecond',
             created_at + coalesce(n.ttl, 0) * interval '1 microsecond',
             created_at + n.deadline * interval '1 microsecond', created_at, created_at
         from unnest(
@@ -182,9 +196,10 @@ begin
             last_updated = v_now,
             completed_at = case when t.state in ('Completed', 'Compensated') then v_now end,
             owner = case when t.due = 'held' then s.owner end,
+            lease_until = v_now + t.ttl * interval '1 microsecond',
             timer_at = v_now + t.timer * interval '1 microsecond',
             due_at = case
-                when t.due = 'held' then v_now + t.ttl * interval '1 microsecond'
+                when t.due = 'held' then highwater.held_due_at(s.due_at, v_now, t.ttl)
                 when t.due = 'now' then v_now
                 when t.due = 'request' then null
                 when t.waiting_for is not null and exists (
@@ -273,7 +288,7 @@ begin
                 select s.saga_id, s.owner, s.due_at
                 from highwater.saga_states as s
                 where s.saga_name = k.name and s.definition_version = k.version
-                    and s.due_at <= v_now
+                    and s.due_at <= v_now and (s.lease_until is null or s.lease_until <= v_now)
                 order by s.due_at
                 limit p_limit
                 for update skip locked
@@ -285,6 +300,7 @@ begin
                 state = case when s.state = 'NotStarted' then 'Running' else s.state end,
                 epoch = s.epoch + 1,
                 owner = p_owner,
+                lease_until = v_now + p_ttl * interval '1 microsecond',
                 due_at = v_now + p_ttl * interval '1 microsecond'
             from due
             where s.saga_id = due.saga_id
@@ -329,11 +345,13 @@ set plan_cache_mode = force_generic_plan
 set lock_timeout = '10s'
 as $$
 declare
-    v_until timestamptz := clock_timestamp() + p_ttl * interval '1 microsecond';
+    v_now timestamptz := clock_timestamp();
     v_renewed text[];
 begin
     with renewed as (
-        update highwater.saga_states as s set due_at = v_until
+        update highwater.saga_states as s set
+            lease_until = v_now + p_ttl * interval '1 microsecond',
+            due_at = highwater.held_due_at(s.due_at, v_now, p_ttl)
         from unnest(p_id, p_epoch, p_owner) as l(id, epoch, owner)
         where s.saga_id = l.id and s.epoch = l.epoch and s.owner = l.owner
         returning s.saga_id

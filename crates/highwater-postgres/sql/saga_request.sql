@@ -7,4 +7,5 @@ where saga_id = $1 and state = $3 and is_unwinding = $4 and request is not disti
 returning
     saga_id, correlation_id, saga_name, definition_version, plan, input, state,
     is_unwinding, current_step, completed_steps, data, error_message, waiting_for,
-    request, revision, epoch, owner, due_at, started_at, last_updated, completed_at
+    request, revision, epoch, owner, coalesce(lease_until, due_at), started_at, last_updated,
+    completed_at

@@ -1,11 +1,13 @@
 //! Sagas: what the laws of every store cannot show of this one.
 
+use chrono::{DateTime, Utc};
 use highwater_core::{
     Due, EventStore, Expected, NewSaga, Owner, Payload, SagaClaim, SagaId, SagaName, SagaRecord,
     SagaRecorded, SagaState, SagaStore, SagaTransition, StoreError,
 };
 use highwater_postgres::PgStore;
 use highwater_testkit::Fixture;
+use sqlx::Row;
 use std::time::Duration;
 
 use crate::events::{log, numbers, one, patiently};
@@ -170,5 +172,29 @@ async fn a_transition_that_waits_for_its_saga_keeps_no_append_waiting() {
     let answers = patiently("the transition", waiting).await.unwrap().unwrap();
     assert_eq!(*answers[0].as_ref().unwrap(), SagaRecorded::Written);
     assert_eq!(log(&store).await.len(), 2);
+    schema.finish().await;
+}
+
+#[tokio::test]
+async fn a_lease_that_is_extended_is_kept_although_its_index_entry_is_not_moved() {
+    let schema = fresh().await;
+    let store = schema.store();
+    let held = held(&store, 0..1).await.remove(0);
+    let due_at = async || -> DateTime<Utc> {
+        let sql = schema.named("select due_at from @.saga_states");
+        sqlx::raw_sql(sql).fetch_one(store.pool()).await.unwrap().get(0)
+    };
+    let before = due_at().await;
+    let answers = store.record_sagas(vec![to(&held, SagaState::Running)]).await.unwrap();
+    assert_eq!(*answers[0].as_ref().unwrap(), SagaRecorded::Written);
+    let extended = store.saga(&held.id).await.unwrap().unwrap();
+    assert!(extended.due_at > held.due_at);
+    assert_eq!(due_at().await, before);
+
+    let claim = asking("other", LONG, 1);
+    schema.run("update @.saga_states set due_at = now()").await.unwrap();
+    assert!(store.claim_sagas(&claim).await.unwrap().is_empty(), "the lease has not ended");
+    schema.run("update @.saga_states set lease_until = now()").await.unwrap();
+    assert!(store.claim_sagas(&claim).await.unwrap()[0].is_takeover);
     schema.finish().await;
 }
