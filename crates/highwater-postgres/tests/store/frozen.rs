@@ -1,5 +1,6 @@
 //! A client that freezes with the lock in its hands.
 
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use futures::poll;
@@ -19,22 +20,41 @@ async fn a_client_that_freezes_before_its_commit_is_cut_off() {
     })
     .await;
     let (store, other) = (schema.store(), schema.reopen().await);
-    let mut tx = store.pool().begin().await.unwrap();
-    let pid: i32 = sqlx::query("select pg_backend_pid()").fetch_one(&mut *tx).await.unwrap().get(0);
+    // Whether it stops between the append and the commit is a matter of luck: one that does not
+    // has committed, and the next one tries.
+    for attempt in 0..200 {
+        let mut tx = store.pool().begin().await.unwrap();
+        let pid = sqlx::query("select pg_backend_pid()").fetch_one(&mut *tx).await.unwrap().get(0);
+        let mut frozen = pin!(store.append_and_commit(tx, vec![one("a", attempt)]));
+        if !freeze(frozen.as_mut(), other.pool(), pid).await {
+            continue;
+        }
+        let late = other.append(vec![one("a", 1000)]);
+        let appended = patiently("an append of others", late).await.unwrap();
+        assert_eq!(appended.position.get(), attempt);
 
-    let mut frozen = std::pin::pin!(store.append_and_commit(tx, vec![one("a", 1)]));
-    while !holds_lock(other.pool(), pid).await {
-        assert!(poll!(frozen.as_mut()).is_pending(), "it ended before it could be frozen");
+        let cut_off = frozen.await;
+        assert!(matches!(cut_off, Err(StoreError::Unavailable(_))), "{cut_off:?}");
+        let committed: Vec<_> = (0..attempt).chain([1000]).collect();
+        assert_eq!(numbers(&store).await, committed);
+        assert_gapless(&log(&store).await);
+        other.close().await;
+        schema.finish().await;
+        return;
     }
-    let appended = patiently("an append of others", other.append(vec![one("a", 2)])).await.unwrap();
-    assert_eq!(appended.position.get(), 0);
+    panic!("none could be frozen");
+}
 
-    let cut_off = frozen.await;
-    assert!(matches!(cut_off, Err(StoreError::Unavailable(_))), "{cut_off:?}");
-    assert_eq!(numbers(&store).await, [2]);
-    assert_gapless(&log(&store).await);
-    other.close().await;
-    schema.finish().await;
+/// Drives it until it has the lock and has not committed; false when it has ended.
+async fn freeze<T>(mut append: Pin<&mut impl Future<Output = T>>, pool: &PgPool, pid: i32) -> bool {
+    loop {
+        if poll!(append.as_mut()).is_ready() {
+            return false;
+        }
+        if holds_lock(pool, pid).await {
+            return true;
+        }
+    }
 }
 
 /// Whether the backend waits for its client, and holds the lock of appends.
