@@ -57,3 +57,39 @@ begin
     last := last + cardinality(p_id);
 end
 $$;
+
+-- Appends to one stream, or nothing: what append does for many, in two thirds of its time when
+-- there is one event.
+create function highwater.append_to_stream(
+    p_stream text, p_head bigint, p_id uuid[], p_type text[], p_data text[], p_metadata text[],
+    out head bigint, out known uuid[], out last bigint
+)
+language plpgsql
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
+set lock_timeout = '10s'
+as $$
+begin
+    perform pg_advisory_xact_lock(hashtextextended('highwater.events', 0));
+
+    head := coalesce((select s.head from highwater.streams s where s.name = p_stream), -1);
+    known := array(select e.event_id from highwater.events e where e.event_id = any(p_id));
+
+    if known <> '{}' or not (p_head = -2 or p_head = head or (p_head = -3 and head >= 0)) then
+        return;
+    end if;
+
+    last := coalesce((select max(e.position) from highwater.events e), -1);
+
+    insert into highwater.events
+        (position, stream, "offset", event_id, event_type, data, metadata)
+    select last + e.n, p_stream, head + e.n, e.id, e.type, e.data::json, e.metadata::json
+    from unnest(p_id, p_type, p_data, p_metadata) with ordinality
+        as e(id, type, data, metadata, n);
+
+    insert into highwater.streams as s (name, head) values (p_stream, head + cardinality(p_id))
+    on conflict (name) do update set head = excluded.head;
+
+    last := last + cardinality(p_id);
+end
+$$;

@@ -12,7 +12,7 @@ use sqlx::{Postgres, Row};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::group::{Done, Group};
+use crate::group::{Done, Group, Stream};
 use crate::log::Log;
 use crate::plan::{Facts, Plan};
 use crate::retry;
@@ -61,7 +61,11 @@ impl Log {
         conn: &mut PgConnection,
         group: &Group<'_>,
     ) -> Result<Answer, sqlx::Error> {
-        let row = bind_group(self.sql.query(&self.sql.append), group).fetch_one(conn).await?;
+        let query = match group.streams() {
+            [stream] => bind_stream(self.sql.query(&self.sql.append_to_stream), stream, group),
+            _ => bind_group(self.sql.query(&self.sql.append), group),
+        };
+        let row = query.fetch_one(conn).await?;
         let heads: Vec<i64> = row.try_get(0)?;
         if let Some(last) = row.try_get(2)? {
             return Ok(Answer::Done(Done { heads, last }));
@@ -71,24 +75,43 @@ impl Log {
     }
 }
 
+/// Gives a query the parameters that the function `append_to_stream` takes.
+fn bind_stream<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    stream: &Stream<'_>,
+    group: &Group<'_>,
+) -> Query<'q, Postgres, PgArguments> {
+    let query = query.bind(stream.name.to_string()).bind(stream.required.to_sql());
+    bind_events(query, group)
+}
+
 /// Gives a query the ten parameters that the function `append` takes.
 pub(crate) fn bind_group<'q>(
     query: Query<'q, Postgres, PgArguments>,
     group: &Group<'_>,
 ) -> Query<'q, Postgres, PgArguments> {
     let (streams, events) = (group.streams(), group.events());
-    let metadata = events.iter().map(|e| e.event.metadata.as_payload().map(|m| m.as_str()));
-    query
+    let query = query
         .bind(streams.iter().map(|s| s.name.as_str()).bind_iter())
         .bind(streams.iter().map(|s| s.required.to_sql()).bind_iter())
         .bind(streams.iter().map(|s| s.count).bind_iter())
         .bind(events.iter().map(|e| subscript(e.subscript)).bind_iter())
         .bind(events.iter().map(|e| e.stream.as_str()).bind_iter())
-        .bind(events.iter().map(|e| e.nth).bind_iter())
-        .bind(events.iter().map(|e| e.event.id.as_uuid()).bind_iter())
-        .bind(events.iter().map(|e| e.event.event_type.as_str()).bind_iter())
-        .bind(events.iter().map(|e| e.event.data.as_str()).bind_iter())
-        .bind(metadata.bind_iter())
+        .bind(events.iter().map(|e| e.nth).bind_iter());
+    bind_events(query, group)
+}
+
+/// Gives a query the ids, types, payloads and metadata of the events.
+fn bind_events<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    group: &Group<'_>,
+) -> Query<'q, Postgres, PgArguments> {
+    let events = || group.events().iter().map(|e| e.event);
+    query
+        .bind(events().map(|e| e.id.as_uuid()).bind_iter())
+        .bind(events().map(|e| e.event_type.as_str()).bind_iter())
+        .bind(events().map(|e| e.data.as_str()).bind_iter())
+        .bind(events().map(|e| e.metadata.as_payload().map(|json| json.as_str())).bind_iter())
 }
 
 /// The commit of one group under way.

@@ -33,11 +33,11 @@ macro_rules! statements {
 }
 
 statements! {
-    acquire append checkpoint checkpoints clear_documents dead_letters delete delete_documents
-    documents head join_transaction known notify read_all read_stream rebuild record_error release
-    renew request_rebuild reset saga_claim saga_create saga_deliver saga_known saga_record saga_renew
-    saga_request saga_search save save_with_letters scan_all scan_documents scan_stream stream_head
-    write_documents
+    acquire append append_to_stream checkpoint checkpoints clear_documents dead_letters delete
+    delete_documents documents head join_transaction known notify read_all read_stream rebuild
+    record_error release renew request_rebuild reset saga_claim saga_create saga_deliver saga_known
+    saga_record saga_renew saga_request saga_search save save_with_letters scan_all scan_documents
+    scan_stream stream_head write_documents
 }
 
 impl Statements {

@@ -63,9 +63,11 @@ async fn appends_never_scan_a_table_that_was_empty_when_they_were_planned() {
     let options = PgOptions { migrate: false, ..schema.options.clone() };
     let store = open(&named_url(&schema), &options).await;
     for n in 0..300 {
-        let batch = vec![one(&format!("a-{n}"), n), one("b", n)];
-        store.append(batch.clone()).await.unwrap();
-        store.append(batch).await.expect("a repetition");
+        let several = vec![one(&format!("a-{n}"), n), one("b", n)];
+        for batch in [vec![one("c", n)], several] {
+            store.append(batch.clone()).await.unwrap();
+            store.append(batch).await.expect("a repetition");
+        }
     }
     store.close().await;
     let scans = scans(&schema, &["events", "streams"]).await;
