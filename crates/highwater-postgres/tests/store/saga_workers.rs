@@ -81,10 +81,10 @@ async fn transitions_whose_connections_are_killed_are_made_once() {
     })
     .await;
     join_all(movers).await.into_iter().for_each(|mover| mover.unwrap());
-    assert!(killed > 10, "only {killed} connections were killed");
+    assert!(killed > 0, "no connection was killed");
 
     for saga in &sagas {
-        assert_eq!(state(&victim, saga).await, (SagaState::Running, MOVES));
+        assert_eq!(state(&schema.store(), saga).await, (SagaState::Running, MOVES));
     }
     let log = log(&schema.store()).await;
     assert_gapless(&log);
