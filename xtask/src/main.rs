@@ -1,5 +1,6 @@
 //! The chores of this repository: `cargo xtask ci` is what continuous integration runs.
 
+mod cargo;
 mod ci;
 mod database;
 mod package;
