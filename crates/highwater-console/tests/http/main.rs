@@ -5,6 +5,7 @@
 mod health;
 mod problems;
 mod projections;
+mod sagas;
 mod spans;
 mod streams;
 mod support;
