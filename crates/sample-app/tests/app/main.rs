@@ -7,5 +7,6 @@ mod command_line;
 mod import;
 mod instances;
 mod lifecycle;
+mod orders;
 mod support;
 mod users;
