@@ -6,6 +6,5 @@ mod health;
 mod problems;
 mod projections;
 mod sagas;
-mod spans;
 mod streams;
 mod support;
