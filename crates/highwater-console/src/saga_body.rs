@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use highwater_core::{
     CorrelationId, Payload, SagaId, SagaName, SagaRecord, SagaRequest, SagaState, SignalKey,
-    StepRecord,
+    StepRecord, StreamName,
 };
 use serde::Serialize;
 
@@ -27,6 +27,8 @@ pub(crate) struct SagaBody {
     /// The steps that it has come to, in order, and what has become of each.
     completed_steps: Vec<StepRecord>,
     data: Payload,
+    /// Where it tells its transitions, if its definition has it do so.
+    stream: Option<StreamName>,
     started_at: DateTime<Utc>,
     last_updated: DateTime<Utc>,
     completed_at: Option<DateTime<Utc>>,
@@ -40,6 +42,7 @@ impl From<SagaRecord> for SagaBody {
         Self {
             progress: format!("{}/{total_steps}", saga.progress.completed_steps()),
             current_step: saga.current_step().filter(|_| !is_final).map(str::to_owned),
+            stream: StreamName::of_saga(&saga.name, &saga.id).ok(),
             saga_id: saga.id,
             correlation_id: saga.correlation_id,
             saga_name: saga.name,

@@ -40,7 +40,7 @@ async fn the_status_of_a_saga_says_how_far_it_is_at_every_stage() {
         "sagaId": "trip-1", "correlationId": "order-7", "sagaName": "trip", "version": 1,
         "state": "NotStarted", "request": null, "progress": "0/2", "currentStep": "hotel",
         "waitingFor": null, "totalSteps": 2, "completedSteps": [],
-        "data": {"to": "Oslo", "price": 1.5}, "startedAt": null, "lastUpdated": null,
+        "data": {"to": "Oslo", "price": 1.5}, "stream": "saga-trip-trip-1", "startedAt": null, "lastUpdated": null,
         "completedAt": null, "errorMessage": null,
     });
     assert_eq!(saga, expected);
