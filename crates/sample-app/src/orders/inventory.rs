@@ -43,7 +43,7 @@ impl Inventory {
         let Entry { order_id, key } = effect.entry();
         let items = order.items.iter().map(Reserved::from).collect();
         let event = InventoryEvent::InventoryReserved { order_id, key, items };
-        let said = format!("inventory reserved, {} products", order.items.len());
+        let said = format!("inventory reserved, items: {}", order.items.len());
         self.0.make(&effect, &event, &said).await
     }
 

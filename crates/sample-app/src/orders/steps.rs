@@ -12,8 +12,8 @@ use super::shipping::Shipping;
 
 const RUN_ATTEMPTS: u32 = 5;
 
-/// More than of runs: a saga whose compensation is given up waits for a human.
-const COMPENSATION_ATTEMPTS: u32 = 20;
+/// More than of runs, a quarter of a minute: then the saga fails, and waits for a human.
+const COMPENSATION_ATTEMPTS: u32 = 8;
 
 /// Reserves the inventory; compensated by releasing it.
 pub(super) struct ReserveInventory(pub(super) Inventory);

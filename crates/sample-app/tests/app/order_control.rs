@@ -92,3 +92,34 @@ on_both_databases! {
         }
     }
 }
+
+#[test]
+fn a_compensation_that_keeps_failing_waits_for_a_human_who_repairs_and_retries() {
+    let database = Database::postgres();
+    let app = App::start(&database);
+    // The inventory takes nothing back.
+    database.run(
+        "create function refuse() returns trigger language plpgsql as
+             $$ begin raise exception 'the warehouse is closed'; end $$;
+         create trigger refuse before insert on highwater.events for each row
+             when (new.event_type = 'InventoryReleased') execute function refuse()",
+    );
+    let saga = start(&app, &order("order-1", true));
+    let failed = wait_for_state(&app, &saga, "Failed");
+    assert_eq!(failed["currentStep"], STEPS[0]);
+    assert_eq!(failed["completedSteps"][0]["outcome"], "Stuck");
+    assert!(failed["errorMessage"].as_str().unwrap().contains("compensation of step"), "{failed}");
+    for refused in ["pause", "resume", "cancel"] {
+        ask(&app, &saga, refused, 409);
+    }
+    let unharmed = start(&app, &order("order-2", false));
+    wait_for_state(&app, &unharmed, "Completed");
+    assert_eq!(types(&app, "inventory-order-1"), ["InventoryReserved"]);
+
+    database.run("drop trigger refuse on highwater.events");
+    assert_eq!(ask(&app, &saga, "retry", 202)["request"], "retry");
+    let ended = wait_for_state(&app, &saga, "Compensated");
+    assert_eq!(ended["completedSteps"][0]["outcome"], "Compensated");
+    assert_eq!(types(&app, "inventory-order-1"), ["InventoryReserved", "InventoryReleased"]);
+    ask(&app, &saga, "retry", 409);
+}
