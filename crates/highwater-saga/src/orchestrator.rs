@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highwater_core::{
-    SagaId, SagaQuery, SagaRecord, SagaRequest, SagaState, SagaStore, StoreError,
+    EventStore, Recorded, SagaId, SagaQuery, SagaRecord, SagaRequest, SagaState, SagaStore,
+    StoreError, StreamName,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +15,12 @@ use tokio_util::sync::CancellationToken;
 use crate::definition::Definition;
 use crate::engine::Engine;
 use crate::runner::Runner;
-use crate::{InvalidOption, OrchestratorOptions, RegisterError, Saga, SagaHandle, WaitError};
+use crate::{
+    InvalidOption, OrchestratorOptions, RegisterError, Saga, SagaEvent, SagaHandle, WaitError,
+};
+
+/// Events of a history read at a time.
+const PAGE: usize = 1000;
 
 /// Runs sagas from a store, beside any number of others in other processes.
 ///
@@ -75,6 +81,33 @@ impl Orchestrator {
     /// The saga as it stands: where, how far, and what has become of each step.
     pub async fn status(&self, id: &SagaId) -> Result<Option<SagaRecord>, StoreError> {
         self.engine.store.saga(id).await
+    }
+
+    /// What has become of the saga, transition by transition, from the log where
+    /// [`publish_events`](Saga::publish_events) has it told; none where it does not.
+    ///
+    /// Fails with [`Invalid`](StoreError::Invalid) when somebody else wrote to its stream.
+    pub async fn history(
+        &self,
+        events: &(impl EventStore + ?Sized),
+        id: &SagaId,
+    ) -> Result<Vec<Recorded<SagaEvent>>, StoreError> {
+        let saga = self.engine.store.saga(id).await?;
+        let saga = saga.ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })?;
+        let source = StreamName::of_saga(&saga.name, id)?.into();
+        let (mut history, mut after) = (Vec::new(), None);
+        loop {
+            let page = events.read(&source, &[], after, PAGE).await?;
+            for event in page.events {
+                let told =
+                    event.decode().map_err(|error| StoreError::invalid(error.to_string()))?;
+                history.push(told);
+            }
+            if page.is_end {
+                return Ok(history);
+            }
+            after = page.scanned_to;
+        }
     }
 
     /// Why this process cannot run the saga, if it cannot.

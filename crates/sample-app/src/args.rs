@@ -25,6 +25,7 @@ Options:
   --degraded-lag N    a projection this many events behind is degraded [default: 1000]
   --unhealthy-lag N   a projection this many events behind is unhealthy [default: 100000]
   --lease SECONDS     another instance takes over from a dead one after this [default: 10]
+  --step-delay MS     each step of an order takes this long, to watch it [default: 0]
   -h, --help          print this text
   -V, --version       print the version
 
@@ -48,13 +49,15 @@ pub(crate) enum Task {
     Import(Option<PathBuf>),
 }
 
-/// Where to listen, what counts as healthy, and how long the dead keep their leases.
+/// Where to listen, what counts as healthy, how long the dead keep their leases, and how long a
+/// step of an order takes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ServeOptions {
     pub(crate) host: IpAddr,
     pub(crate) port: u16,
     pub(crate) thresholds: HealthThresholds,
     pub(crate) lease: Duration,
+    pub(crate) step_delay: Duration,
 }
 
 impl Args {
@@ -70,6 +73,7 @@ impl Args {
             port: 6001,
             thresholds: HealthThresholds::default(),
             lease: Duration::from_secs(10),
+            step_delay: Duration::ZERO,
         };
         let mut words = Vec::new();
         while let Some(arg) = parser.next()? {
@@ -88,6 +92,9 @@ impl Args {
                 Long("lease") => {
                     options.lease =
                         Duration::from_secs(number::<NonZeroU32>(&mut parser)?.get().into());
+                }
+                Long("step-delay") => {
+                    options.step_delay = Duration::from_millis(number::<u32>(&mut parser)?.into());
                 }
                 Value(word) => words.push(word),
                 other => return Err(other.unexpected()),
@@ -162,6 +169,7 @@ mod tests {
             &["--port"],
             &["--host", "nowhere"],
             &["--lease", "0"],
+            &["--step-delay", "-1"],
             &["--colour"],
         ] {
             assert!(parse(args).is_err(), "{args:?}");

@@ -7,5 +7,8 @@ mod command_line;
 mod import;
 mod instances;
 mod lifecycle;
+mod order_control;
+mod order_crashes;
+mod orders;
 mod support;
 mod users;

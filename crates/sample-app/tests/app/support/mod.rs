@@ -5,6 +5,7 @@ mod database;
 mod events;
 mod http;
 mod late;
+mod orders;
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,9 @@ pub(crate) use database::Database;
 pub(crate) use events::{Cloud, gzip, write_file};
 pub(crate) use http::{get, post, send, try_send};
 pub(crate) use late::starting_up;
+pub(crate) use orders::{
+    START, ask, effects, events, order, start, status, types, wait_for_state, wait_for_step,
+};
 
 /// Runs each test on SQLite and on PostgreSQL, both empty.
 macro_rules! on_both_databases {
