@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::any_service;
 use highwater::console::{self, Console};
+use highwater::live::Live;
 use highwater::projection::{FailurePolicy, ProjectionOptions, Projections};
 use highwater::{BoxError, EventStore, ProjectionStore};
 use tokio::net::TcpListener;
@@ -17,12 +18,13 @@ use tokio_util::sync::CancellationToken;
 use crate::args::ServeOptions;
 use crate::case_progress::CaseProgress;
 use crate::user_statistics::UserStatistics;
-use crate::{cases, user_statistics, users};
+use crate::{cases, live, user_statistics, users};
 
 /// How long requests, and then projections, may take to end once a stop is asked for.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Serves until SIGINT or SIGTERM; then requests end first and projections give their leases back.
+/// Serves until SIGINT or SIGTERM; then live clients are sent elsewhere, requests end, and
+/// projections give their leases back.
 pub(crate) async fn serve<S>(
     store: S,
     options: &ServeOptions,
@@ -36,7 +38,9 @@ where
     let listener =
         TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
     let projections = projections(store.clone(), options.lease)?;
-    let routes = routes(store, &projections, options);
+    let live = live::hub(Arc::new(store.clone()), options);
+    let routes = routes(store, &projections, &live, options)
+        .into_make_service_with_connect_info::<SocketAddr>();
 
     let (stop_requests, stop_projections) = (CancellationToken::new(), CancellationToken::new());
     println!("listening on http://{}, database {database}", listener.local_addr()?);
@@ -53,6 +57,7 @@ where
         name = signal => tracing::info!("stopping, {name}"),
         () = stop_requests.cancelled() => tracing::error!("stopping, after a failure"),
     }
+    live::drain(&live).await;
     stop_requests.cancel();
     let served = drained("requests", server).await;
     stop_projections.cancel();
@@ -74,7 +79,7 @@ where
     Ok(projections)
 }
 
-fn routes<S>(store: S, projections: &Projections<S>, options: &ServeOptions) -> Router
+fn routes<S>(store: S, projections: &Projections<S>, live: &Live, options: &ServeOptions) -> Router
 where
     S: EventStore + ProjectionStore,
 {
@@ -90,6 +95,7 @@ where
         .merge(users::routes(events))
         .merge(user_statistics::routes(store.clone()))
         .merge(cases::routes(store))
+        .merge(live::routes(live))
         .merge(console.routes());
     console::finish(routes)
 }

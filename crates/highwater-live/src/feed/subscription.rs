@@ -47,6 +47,11 @@ impl Subscription {
         Self { log, source, follower, after, has_caught_up, page: PAGE_FIRST, progress }
     }
 
+    /// What is followed, as its followers name it.
+    pub(crate) fn name(&self) -> &str {
+        &self.follower.name
+    }
+
     /// The offset behind which the next events are.
     pub(crate) fn after(&self) -> Option<Offset> {
         self.after

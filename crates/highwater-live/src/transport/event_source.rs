@@ -74,8 +74,9 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<Option<Offset>>, Refusal>
 /// Writes events until the client has gone, or the hub drains: then the browser comes back.
 async fn write(hub: &Hub, mut subscription: Subscription, mut outbox: Outbox) -> Result<(), End> {
     // The id makes a browser that gets no event at all come back to where it began.
-    let start = Offset::to_sql(subscription.after());
-    outbox.send(format!("retry: 2000\nid: {start}\n\n").into()).await?;
+    let (start, name) = (Offset::to_sql(subscription.after()), subscription.name());
+    let start = format!("retry: 2000\nid: {start}\nevent: start\ndata: {name}\n\n");
+    outbox.send(start.into()).await?;
     loop {
         let silent = outbox.last_sent() + hub.options.keep_alive;
         let events = tokio::select! {
