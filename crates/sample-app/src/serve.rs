@@ -38,13 +38,13 @@ where
     let listener =
         TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
     let projections = projections(store.clone(), options.lease)?;
-    let live = live::hub(Arc::new(store.clone()), options);
+    let live = live::hub(&store, options);
     let routes = routes(store, &projections, &live, options)
         .into_make_service_with_connect_info::<SocketAddr>();
 
     let (stop_requests, stop_projections) = (CancellationToken::new(), CancellationToken::new());
     println!("listening on http://{}, database {database}", listener.local_addr()?);
-    let server = axum::serve(listener, routes)
+    let server = axum::serve(live::prepared(listener), routes)
         .with_graceful_shutdown(stop_requests.clone().cancelled_owned());
     let server = tokio::spawn(ending(stop_requests.clone(), server.into_future()));
     let engine = {

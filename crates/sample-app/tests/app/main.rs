@@ -5,7 +5,10 @@
 mod cases;
 mod command_line;
 mod import;
+#[path = "../../../highwater-live/tests/clients/install.rs"]
+mod install;
 mod instances;
 mod lifecycle;
+mod live;
 mod support;
 mod users;

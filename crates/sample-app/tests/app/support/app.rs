@@ -1,6 +1,6 @@
 //! The application as a process.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -20,8 +20,18 @@ impl App {
 
     pub(crate) fn start_with(database: &Database, options: &[&str]) -> Self {
         let mut command = command(database);
-        let mut child =
-            command.args(["--port", "0"]).args(options).stdout(Stdio::piped()).spawn().unwrap();
+        Self::listening(command.args(["--port", "0"]).args(options))
+    }
+
+    /// Keeps its warnings, to be asked for when it has stopped.
+    pub(crate) fn start_warning(database: &Database) -> Self {
+        let mut command = command(database);
+        command.args(["--port", "0"]).env("RUST_LOG", "warn").stderr(Stdio::piped());
+        Self::listening(&mut command)
+    }
+
+    fn listening(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line
@@ -40,6 +50,14 @@ impl App {
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+    }
+
+    /// Stops it like a supervisor does; what it has warned of.
+    pub(crate) fn stop_and_tell(mut self) -> (ExitStatus, String) {
+        self.signal("TERM");
+        let (mut warnings, mut stderr) = (String::new(), self.child.stderr.take().unwrap());
+        stderr.read_to_string(&mut warnings).unwrap();
+        (self.child.wait().unwrap(), warnings)
     }
 
     /// Sends a signal by its name, and waits for the end.

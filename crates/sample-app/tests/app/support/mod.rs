@@ -5,6 +5,8 @@ mod database;
 mod events;
 mod http;
 mod late;
+mod plain;
+mod signalr;
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,8 @@ pub(crate) use database::Database;
 pub(crate) use events::{Cloud, gzip, write_file};
 pub(crate) use http::{get, post, send, try_send};
 pub(crate) use late::starting_up;
+pub(crate) use plain::PlainEvents;
+pub(crate) use signalr::{SignalR, Told, run_readme_snippet};
 
 /// Runs each test on SQLite and on PostgreSQL, both empty.
 macro_rules! on_both_databases {
