@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::http::{HeaderMap, Uri, header};
-use highwater_core::{BoxError, Source};
+use highwater_core::BoxError;
+
+use crate::LiveSource;
 
 /// Decides who may connect and what each may follow.
 ///
@@ -17,7 +19,7 @@ pub trait Access: Send + Sync + 'static {
     async fn identify(&self, credentials: &Credentials) -> Result<Option<Identity>, BoxError>;
 
     /// Whether `identity` may follow `source`; asked for each subscription.
-    async fn may_follow(&self, identity: &Identity, source: &Source) -> Result<bool, BoxError>;
+    async fn may_follow(&self, identity: &Identity, source: &LiveSource) -> Result<bool, BoxError>;
 }
 
 /// What a request says about who makes it.

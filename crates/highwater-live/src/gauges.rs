@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use highwater_core::Offset;
 
-/// The live hub at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The live hub at one moment; as JSON, an object of these fields in camel case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct LiveGauges {
     /// Connections, those that have negotiated and not attached yet included.
     pub connections: usize,

@@ -32,6 +32,21 @@
 //! `metadata` and `timestamp`. To go on later, subscribe to a stream from the last `offset` + 1,
 //! and to a category or to everything from the last `position` + 1.
 //!
+//! # Projections and sagas
+//!
+//! A saga that appends events is followed like any stream. How far a projection has come is
+//! followed as `$projection:NAME`, once [`Live::projections`] was given the store of the
+//! checkpoints: events of the type `ProjectionAdvanced`, whose `offset` is the checkpoint (-1
+//! before the first) and whose `data` has `projectionName`, `streamName`, `checkpoint`,
+//! `streamHead`, `lag`, `percentComplete`, `eventsProcessed`, `updatedAt`, `lastError`,
+//! `lastErrorAt`, `owner` and `rebuildRequested`. The current state comes at once, then the
+//! newest whenever it has changed: it is a state and no log, states in between are left out,
+//! an offset to start from means nothing, and neither `position` (-1) nor `eventId` are stored
+//! anywhere. A projection that follows several sources has an event for each. One that has
+//! never run says nothing until it does.
+//!
+//! # Many clients
+//!
 //! A slow client slows nobody: it is sent what its connection takes, and reads the rest from the
 //! log. Any number of processes can serve the same store; WebSockets need no sticky sessions,
 //! the other transports do.
@@ -42,11 +57,15 @@ mod feed;
 mod gauges;
 mod hub;
 mod live;
+mod live_event;
 mod options;
+mod projections;
 pub mod protocol;
+mod source;
 mod transport;
 
 pub use access::{Access, Credentials, Identity};
 pub use gauges::LiveGauges;
 pub use live::Live;
 pub use options::{LiveLimits, LiveOptions};
+pub use source::LiveSource;

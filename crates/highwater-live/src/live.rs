@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use highwater_core::EventStore;
+use highwater_core::{CheckpointStore, EventStore};
 
-use crate::hub::Hub;
+use crate::hub::{Hub, Parts};
 use crate::{Access, LiveGauges, LiveOptions, transport};
 
 /// Lets clients follow streams; cloning shares the hub.
@@ -25,8 +25,7 @@ use crate::{Access, LiveGauges, LiveOptions, transport};
 /// ```
 #[derive(Clone)]
 pub struct Live {
-    log: Arc<dyn EventStore>,
-    access: Option<Arc<dyn Access>>,
+    parts: Parts,
     hub: Arc<Hub>,
 }
 
@@ -37,30 +36,40 @@ impl Live {
     /// A hub of the streams in `events` that everybody may follow.
     #[must_use]
     pub fn new(events: Arc<dyn EventStore>) -> Self {
-        let hub = Hub::new(Arc::clone(&events), LiveOptions::default(), None);
-        Self { log: events, access: None, hub }
+        let options = LiveOptions::default();
+        Self::of(Parts { log: events, checkpoints: None, access: None, options })
+    }
+
+    /// Lets clients follow projections, too, as `$projection:NAME`; to be called before there is
+    /// a router.
+    #[must_use]
+    pub fn projections(self, checkpoints: Arc<dyn CheckpointStore>) -> Self {
+        Self::of(Parts { checkpoints: Some(checkpoints), ..self.parts })
     }
 
     /// Sets times, sizes and limits; to be called before there is a router.
     #[must_use]
     pub fn options(self, options: LiveOptions) -> Self {
-        let hub = Hub::new(Arc::clone(&self.log), options, self.access.clone());
-        Self { hub, ..self }
+        Self::of(Parts { options, ..self.parts })
     }
 
     /// Sets who may connect and follow what; to be called before there is a router.
     #[must_use]
     pub fn access(self, access: impl Access) -> Self {
-        let access: Option<Arc<dyn Access>> = Some(Arc::new(access));
-        let options = self.hub.options.clone();
-        let hub = Hub::new(Arc::clone(&self.log), options, access.clone());
-        Self { hub, access, ..self }
+        Self::of(Parts { access: Some(Arc::new(access)), ..self.parts })
+    }
+
+    fn of(parts: Parts) -> Self {
+        let hub = Hub::new(parts.clone());
+        Self { parts, hub }
     }
 
     /// The hub at `/hubs/events`, and streams at `/streams/{stream}/events`.
     ///
     /// Serve it with `into_make_service_with_connect_info::<SocketAddr>()` to have connections
-    /// counted by address.
+    /// counted by address. Have the listener set `TCP_NODELAY`, or events wait for one another,
+    /// and `TCP_USER_TIMEOUT`, or the socket of a client of server-sent events that reads nothing
+    /// outlives its connection for as long as the client likes.
     pub fn router(&self) -> Router {
         Router::new().nest(HUB, self.hub_router()).merge(self.streams_router())
     }

@@ -19,6 +19,9 @@ pub struct LiveOptions {
     /// Live events kept for each source that is followed, rounded up to a power of two; whoever
     /// falls behind further reads the log. Default 64; raise it when bursts cause many reads.
     pub live_buffer: usize,
+    /// How often projections that are followed are looked at. Default 250 ms, one query for all;
+    /// raise it to spare the store.
+    pub projection_interval: Duration,
     /// How long a connection may be silent before the hub sends a ping. Default 15 s; clients
     /// give up after 30 s, so lower it only.
     pub keep_alive: Duration,
@@ -72,6 +75,7 @@ impl Default for LiveOptions {
         Self {
             allowed_origins: Vec::new(),
             live_buffer: 64,
+            projection_interval: Duration::from_millis(250),
             keep_alive: Duration::from_secs(15),
             client_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(15),

@@ -6,6 +6,8 @@ pub use highwater_core::*;
 
 #[cfg(feature = "console")]
 pub use highwater_console as console;
+#[cfg(feature = "live")]
+pub use highwater_live as live;
 #[cfg(feature = "postgres")]
 pub use highwater_postgres as postgres;
 #[cfg(feature = "projection")]

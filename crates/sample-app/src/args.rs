@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use axum::http::Uri;
 use highwater::HealthThresholds;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
@@ -24,6 +25,8 @@ Options:
   --port PORT         listen on this port; 0 for any that is free [default: 6001]
   --degraded-lag N    a projection this many events behind is degraded [default: 1000]
   --unhealthy-lag N   a projection this many events behind is unhealthy [default: 100000]
+  --allowed-origin URL
+                      let pages of this origin follow streams, too; may be repeated
   --lease SECONDS     another instance takes over from a dead one after this [default: 10]
   --step-delay MS     each step of an order takes this long, to watch it [default: 0]
   -h, --help          print this text
@@ -49,8 +52,8 @@ pub(crate) enum Task {
     Import(Option<PathBuf>),
 }
 
-/// Where to listen, what counts as healthy, how long the dead keep their leases, and how long a
-/// step of an order takes.
+/// Where to listen and for whom, what counts as healthy, how long the dead keep their leases, and
+/// how long a step of an order takes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ServeOptions {
     pub(crate) host: IpAddr,
@@ -58,6 +61,7 @@ pub(crate) struct ServeOptions {
     pub(crate) thresholds: HealthThresholds,
     pub(crate) lease: Duration,
     pub(crate) step_delay: Duration,
+    pub(crate) allowed_origins: Vec<String>,
 }
 
 impl Args {
@@ -74,6 +78,7 @@ impl Args {
             thresholds: HealthThresholds::default(),
             lease: Duration::from_secs(10),
             step_delay: Duration::ZERO,
+            allowed_origins: Vec::new(),
         };
         let mut words = Vec::new();
         while let Some(arg) = parser.next()? {
@@ -96,6 +101,9 @@ impl Args {
                 Long("step-delay") => {
                     options.step_delay = Duration::from_millis(number::<u32>(&mut parser)?.into());
                 }
+                Long("allowed-origin") => {
+                    options.allowed_origins.push(parser.value()?.parse_with(origin)?);
+                }
                 Value(word) => words.push(word),
                 other => return Err(other.unexpected()),
             }
@@ -111,6 +119,18 @@ where
     T::Err: Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
 {
     parser.value()?.parse()
+}
+
+/// The origin of a page, as browsers write it: scheme, host and port in small letters, no path.
+fn origin(url: &str) -> Result<String, &'static str> {
+    let uri: Uri = url.parse().map_err(|_| "not a URL")?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err("an origin is like https://shop.example");
+    };
+    if uri.path() != "/" || uri.query().is_some() || authority.as_str().contains('@') {
+        return Err("an origin has no path, query or user");
+    }
+    Ok(format!("{scheme}://{authority}").to_lowercase())
 }
 
 fn task(words: &[OsString], options: ServeOptions) -> Result<Task, lexopt::Error> {
@@ -146,6 +166,15 @@ mod tests {
     }
 
     #[test]
+    fn origins_are_written_as_browsers_write_them() {
+        let args = ["--allowed-origin", "https://Shop.example/", "--allowed-origin=http://a:80"];
+        let Args::Run { task: Task::Serve(options), .. } = parse(&args).unwrap() else {
+            panic!("it does not serve");
+        };
+        assert_eq!(options.allowed_origins, ["https://shop.example", "http://a:80"]);
+    }
+
+    #[test]
     fn options_are_understood_before_and_behind_the_command() {
         for args in [["import", "a.gz", "--database-url=x"], ["--database-url=x", "import", "a.gz"]]
         {
@@ -171,6 +200,9 @@ mod tests {
             &["--lease", "0"],
             &["--step-delay", "-1"],
             &["--colour"],
+            &["--allowed-origin", "shop.example"],
+            &["--allowed-origin", "https://shop.example/page"],
+            &["--allowed-origin", "https://ada@shop.example"],
         ] {
             assert!(parse(args).is_err(), "{args:?}");
         }

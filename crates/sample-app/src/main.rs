@@ -7,6 +7,7 @@ mod chunks;
 mod cloud_event;
 mod database;
 mod import;
+mod live;
 mod orders;
 mod progress;
 mod retry;

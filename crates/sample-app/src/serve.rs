@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::any_service;
 use highwater::console::{self, Console};
+use highwater::live::Live;
 use highwater::projection::{FailurePolicy, ProjectionOptions, Projections};
 use highwater::saga::{Orchestrator, OrchestratorOptions};
 use highwater::{BoxError, EventStore, ProjectionStore, SagaStore};
@@ -20,13 +21,13 @@ use crate::args::ServeOptions;
 use crate::case_progress::CaseProgress;
 use crate::orders::{self, Fulfilment};
 use crate::user_statistics::UserStatistics;
-use crate::{cases, user_statistics, users};
+use crate::{cases, live, user_statistics, users};
 
 /// How long requests, and then projections and sagas, may take to end once a stop is asked for.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Serves until SIGINT or SIGTERM; then requests end first, and projections and sagas give their
-/// leases back.
+/// Serves until SIGINT or SIGTERM; then live clients are sent elsewhere, requests end, and
+/// projections and sagas give their leases back.
 pub(crate) async fn serve<S>(
     store: S,
     options: &ServeOptions,
@@ -41,11 +42,13 @@ where
         TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
     let projections = projections(store.clone(), options.lease)?;
     let (sagas, fulfilment) = sagas(store.clone(), options)?;
-    let routes = routes(store, &projections, fulfilment, options);
+    let live = live::hub(&store, options);
+    let routes = routes(store, &projections, fulfilment, &live, options)
+        .into_make_service_with_connect_info::<SocketAddr>();
 
     let (stop_requests, stop_engines) = (CancellationToken::new(), CancellationToken::new());
     println!("listening on http://{}, database {database}", listener.local_addr()?);
-    let server = axum::serve(listener, routes)
+    let server = axum::serve(live::prepared(listener), routes)
         .with_graceful_shutdown(stop_requests.clone().cancelled_owned());
     let server = tokio::spawn(ending(stop_requests.clone(), server.into_future()));
     let running = {
@@ -59,6 +62,7 @@ where
         name = signal => tracing::info!("stopping, {name}"),
         () = stop_requests.cancelled() => tracing::error!("stopping, after a failure"),
     }
+    live::drain(&live).await;
     stop_requests.cancel();
     let served = drained("requests", server).await;
     stop_engines.cancel();
@@ -104,6 +108,7 @@ fn routes<S>(
     store: S,
     projections: &Projections<S>,
     fulfilment: Fulfilment,
+    live: &Live,
     options: &ServeOptions,
 ) -> Router
 where
@@ -123,6 +128,7 @@ where
         .merge(user_statistics::routes(store.clone()))
         .merge(orders::routes(fulfilment))
         .merge(cases::routes(store))
+        .merge(live::routes(live))
         .merge(console.routes());
     console::finish(routes)
 }

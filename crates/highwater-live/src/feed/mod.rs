@@ -4,13 +4,11 @@
 //! who follow its stream, its category or everything. What a subscription cannot take in time it
 //! reads from the log later, so that nobody waits for the slowest.
 
-mod live_event;
 mod subscription;
 mod tail;
 mod topics;
 
-pub(crate) use live_event::{LiveEvent, NotSent};
-pub(crate) use subscription::Subscription;
+pub(crate) use subscription::EventSubscription;
 
 use std::fmt;
 use std::sync::Arc;
@@ -58,7 +56,7 @@ impl Feed {
         &self,
         source: Source,
         from: Option<Offset>,
-    ) -> Result<Subscription, StoreError> {
+    ) -> Result<EventSubscription, StoreError> {
         let follower = self.listen(&source).await?;
         let (after, has_caught_up) = match from {
             Some(from) => (from.get().checked_sub(1).map(Offset::new), false),
@@ -66,7 +64,7 @@ impl Feed {
         };
         let progress = self.counters.follow();
         let log = Arc::clone(&self.log);
-        Ok(Subscription::new(log, source, follower, (after, has_caught_up), progress))
+        Ok(EventSubscription::new(log, source, follower, (after, has_caught_up), progress))
     }
 
     /// Joins the followers of `source`, and starts the reader of the log's end for the first.

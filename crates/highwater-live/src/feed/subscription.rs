@@ -8,16 +8,16 @@ use highwater_core::{EventStore, Offset, Page, Source, StoreError};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::sleep;
 
-use super::LiveEvent;
 use super::tail::next_retry;
 use super::topics::Follower;
 use crate::gauges::Progress;
+use crate::live_event::LiveEvent;
 
 /// The events of a source from an offset on: each of them, once, in order.
 ///
 /// It holds one page of events at most. When its buffer of live events overflows, it reads the
 /// log from the last event that it gave out.
-pub(crate) struct Subscription {
+pub(crate) struct EventSubscription {
     log: Arc<dyn EventStore>,
     source: Source,
     follower: Follower,
@@ -35,7 +35,7 @@ const PAGE_MAX: usize = 256;
 /// The payload bytes that a page aims at.
 const PAGE_BYTES: usize = 256 << 10;
 
-impl Subscription {
+impl EventSubscription {
     pub(super) fn new(
         log: Arc<dyn EventStore>,
         source: Source,
@@ -59,8 +59,8 @@ impl Subscription {
         loop {
             let events =
                 if self.has_caught_up { self.receive().await } else { self.read().await? };
-            if let Some(first) = events.first() {
-                self.progress.is_behind(first.position());
+            if let Some(position) = events.first().and_then(|first| first.position()) {
+                self.progress.is_behind(position);
                 return Ok(events);
             }
         }
@@ -75,7 +75,7 @@ impl Subscription {
         self.has_caught_up = page.is_end;
         let events = page.events.into_iter().map(|event| {
             let offset = self.source.offset_of(&event);
-            LiveEvent::new(Arc::clone(&self.follower.name), offset, event)
+            LiveEvent::of_event(Arc::clone(&self.follower.name), offset, event)
         });
         Ok(events.collect())
     }
@@ -116,15 +116,15 @@ impl Subscription {
 
     /// Takes a live event unless the log gave it already, or one before it is still missing.
     fn accept(&mut self, event: Arc<LiveEvent>, events: &mut Vec<Arc<LiveEvent>>) {
-        if Some(event.offset) <= self.after {
+        if event.offset() <= self.after {
             return;
         }
         let is_gapless = matches!(self.source, Source::Stream(_));
-        if is_gapless && event.offset != Offset::following(self.after) {
+        if is_gapless && event.offset() != Some(Offset::following(self.after)) {
             self.has_caught_up = false;
             return;
         }
-        self.after = Some(event.offset);
+        self.after = event.offset();
         events.push(event);
     }
 }
@@ -137,9 +137,9 @@ fn page_after(events: usize, bytes: usize, page: usize) -> usize {
     }
 }
 
-impl fmt::Debug for Subscription {
+impl fmt::Debug for EventSubscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription")
+        f.debug_struct("EventSubscription")
             .field("source", &self.source)
             .field("after", &self.after)
             .field("has_caught_up", &self.has_caught_up)

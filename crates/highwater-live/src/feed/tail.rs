@@ -25,11 +25,12 @@ pub(super) async fn tail(
 ) {
     let (mut after, mut wake) = start;
     let mut retry_in = RETRY_MIN;
+    counters.log_read_to(after);
     loop {
-        counters.log_read_to(after);
         match log.read(&Source::All, &[], after, PAGE).await {
             Ok(page) => {
                 after = page.scanned_to.max(after);
+                counters.log_read_to(after);
                 retry_in = RETRY_MIN;
                 if !topics.publish(&page.events) {
                     return;

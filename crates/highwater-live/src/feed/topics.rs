@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use highwater_core::{RecordedEvent, Source};
 use tokio::sync::broadcast;
 
-use super::LiveEvent;
+use crate::live_event::LiveEvent;
 
 /// The sources that are followed, each with the last few events for its followers.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl State {
         for source in [Source::Category(stream.category()), Source::All, Source::Stream(stream)] {
             if let Some(topic) = self.topics.get(&source) {
                 let offset = source.offset_of(event);
-                let event = LiveEvent::new(Arc::clone(&topic.name), offset, event.clone());
+                let event = LiveEvent::of_event(Arc::clone(&topic.name), offset, event.clone());
                 // Fails only when the last follower is about to leave.
                 drop(topic.events.send(event));
             }

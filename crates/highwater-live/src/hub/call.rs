@@ -1,18 +1,19 @@
 //! The methods of the hub, and what can be wrong with a call of one.
 
-use highwater_core::{Offset, Source};
+use highwater_core::Offset;
 
+use crate::LiveSource;
 use crate::protocol::{Argument, Invocation};
 
 /// A call of one of the methods.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Call {
     /// Follows a source; events come to the client's handler.
-    Subscribe { source: Source, from: Option<Offset> },
+    Subscribe { source: LiveSource, from: Option<Offset> },
     /// Follows it no more.
-    Unsubscribe { source: Source },
+    Unsubscribe { source: LiveSource },
     /// Follows a source; events come as items of a stream.
-    Stream { source: Source, from: Option<Offset> },
+    Stream { source: LiveSource, from: Option<Offset> },
 }
 
 /// Why a call fails; clients get to see it.
@@ -34,6 +35,8 @@ pub(crate) enum CallError {
     Denied(String),
     #[error("more than {0} subscriptions")]
     TooMany(usize),
+    #[error("the server shows no projections")]
+    NoProjections,
     #[error("the server cannot do this at the moment")]
     Unavailable,
 }
@@ -78,7 +81,7 @@ impl Call {
 fn source_and_offset(
     method: &'static str,
     arguments: &[Argument],
-) -> Result<(Source, Option<Offset>), CallError> {
+) -> Result<(LiveSource, Option<Offset>), CallError> {
     let (name, from) = match arguments {
         [Argument::Text(name)] => (name, &Argument::Null),
         [Argument::Text(name), from] => (name, from),
@@ -96,7 +99,7 @@ fn source_and_offset(
     Ok((source(name)?, from))
 }
 
-fn source(name: &str) -> Result<Source, CallError> {
+fn source(name: &str) -> Result<LiveSource, CallError> {
     name.parse().map_err(|error: highwater_core::InvalidName| CallError::Name(error.to_string()))
 }
 
@@ -120,7 +123,7 @@ mod tests {
 
     #[test]
     fn an_offset_may_be_missing_null_a_number_or_digits() {
-        let source: Source = "orders".parse().unwrap();
+        let source: LiveSource = "orders".parse().unwrap();
         for (offset, from) in [
             (None, None),
             (Some(Argument::Null), None),

@@ -4,15 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::stream::{self, AbortHandle, BoxStream, SelectAll, StreamExt};
-use highwater_core::{Source, StoreError};
+use highwater_core::StoreError;
 
-use crate::feed::{LiveEvent, Subscription};
+use super::Subscription;
+use crate::LiveSource;
+use crate::live_event::LiveEvent;
 
 /// What tells the subscriptions of a connection apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Key {
     /// Events for the client's handler.
-    Handler(Source),
+    Handler(LiveSource),
     /// Items for the invocation of this id.
     Stream(String),
 }

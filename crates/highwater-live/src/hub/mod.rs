@@ -7,29 +7,42 @@ mod followed;
 mod outbox;
 mod pulse;
 mod session;
+mod subscription;
 
 use std::fmt;
 use std::sync::Arc;
 
-use highwater_core::{EventStore, Source};
+use highwater_core::{CheckpointStore, EventStore, Offset};
 use tokio_util::sync::CancellationToken;
 
-use call::CallError;
+pub(crate) use call::CallError;
 pub(crate) use connection::{Connection, Frames, Transport};
 pub(crate) use end::End;
 pub(crate) use outbox::{Frame, Outbox};
+pub(crate) use subscription::Subscription;
 
 use crate::door::Door;
 use crate::feed::Feed;
 use crate::gauges::Counters;
+use crate::projections::ProjectionFeed;
 use crate::transport::Negotiated;
-use crate::{Access, Identity, LiveOptions};
+use crate::{Access, Identity, LiveOptions, LiveSource};
+
+/// What a hub is made of.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) log: Arc<dyn EventStore>,
+    pub(crate) checkpoints: Option<Arc<dyn CheckpointStore>>,
+    pub(crate) access: Option<Arc<dyn Access>>,
+    pub(crate) options: LiveOptions,
+}
 
 /// What all connections share.
 pub(crate) struct Hub {
     pub(crate) options: LiveOptions,
     pub(crate) access: Option<Arc<dyn Access>>,
-    pub(crate) feed: Feed,
+    feed: Feed,
+    projections: Option<ProjectionFeed>,
     pub(crate) door: Arc<Door>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) negotiated: Negotiated,
@@ -37,13 +50,15 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(
-        log: Arc<dyn EventStore>,
-        options: LiveOptions,
-        access: Option<Arc<dyn Access>>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let Parts { log, checkpoints, access, options } = parts;
         let counters = Arc::new(Counters::default());
+        let projections = checkpoints.map(|checkpoints| {
+            let (log, interval) = (Arc::clone(&log), options.projection_interval);
+            ProjectionFeed::new(checkpoints, log, interval, Arc::clone(&counters))
+        });
         Arc::new(Self {
+            projections,
             feed: Feed::new(log, options.live_buffer, Arc::clone(&counters)),
             door: Door::new(options.limits.clone()),
             options,
@@ -58,7 +73,7 @@ impl Hub {
     pub(crate) async fn may_follow(
         &self,
         identity: Option<&Identity>,
-        source: &Source,
+        source: &LiveSource,
     ) -> Result<bool, CallError> {
         match (&self.access, identity) {
             (None, _) => Ok(true),
@@ -68,6 +83,28 @@ impl Hub {
                     tracing::error!(%source, error = &*error, "access could not be decided");
                     CallError::Unavailable
                 })
+            }
+        }
+    }
+
+    /// Follows `source` from the offset `from`, or from now on; a projection as it is now.
+    pub(crate) async fn subscribe(
+        &self,
+        source: LiveSource,
+        from: Option<Offset>,
+    ) -> Result<Subscription, CallError> {
+        match source {
+            LiveSource::Events(source) => {
+                let events = self.feed.subscribe(source, from).await.map_err(|error| {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "the log is not readable");
+                    CallError::Unavailable
+                })?;
+                Ok(Subscription::Events(events))
+            }
+            LiveSource::Projection(name) => {
+                let projections = self.projections.as_ref().ok_or(CallError::NoProjections)?;
+                Ok(Subscription::Projection(projections.subscribe(name)))
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
-use highwater_core::{Offset, Source};
+use highwater_core::Offset;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -14,10 +14,10 @@ use super::connection::Transport;
 use super::followed::{Followed, Given, Key};
 use super::outbox::Outbox;
 use super::pulse::{Beat, Pulse};
-use super::{End, Hub};
-use crate::feed::{NotSent, Subscription};
+use super::{End, Hub, Subscription};
+use crate::live_event::NotSent;
 use crate::protocol::{ClientMessage, Framer, Invocation, ServerMessage};
-use crate::{Identity, LiveOptions};
+use crate::{Identity, LiveOptions, LiveSource};
 
 /// Serves one client: its calls one after the other, its subscriptions meanwhile.
 pub(super) struct Session {
@@ -162,7 +162,7 @@ impl Session {
         &mut self,
         key: Key,
         id: Option<String>,
-        source: Source,
+        source: LiveSource,
         from: Option<Offset>,
     ) -> Result<(), End> {
         let limit = self.hub.options.limits.subscriptions;
@@ -268,14 +268,11 @@ const NO_ID: crate::protocol::Malformed = crate::protocol::Malformed::Field("inv
 async fn subscribe(
     hub: &Hub,
     identity: Option<&Identity>,
-    source: Source,
+    source: LiveSource,
     from: Option<Offset>,
 ) -> Result<Subscription, CallError> {
     if !hub.may_follow(identity, &source).await? {
         return Err(CallError::Denied(source.to_string()));
     }
-    hub.feed.subscribe(source, from).await.map_err(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "the log is not readable");
-        CallError::Unavailable
-    })
+    hub.subscribe(source, from).await
 }

@@ -1,9 +1,8 @@
 //! Events as clients see them.
 
 use bytes::Bytes;
-use highwater_core::{
-    EventId, EventType, Metadata, Offset, Payload, Position, RecordedEvent, StreamName,
-};
+use chrono::{DateTime, Utc};
+use highwater_core::{EventId, Metadata, Offset, Payload, Position, RecordedEvent};
 
 /// One event, written in one protocol; clones share the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,14 +13,61 @@ pub struct EncodedEvent {
     pub event: Bytes,
 }
 
-/// A stored event that a protocol cannot carry.
+/// What clients are told of an event.
+#[derive(Debug, Clone, Copy)]
+pub struct EventMessage<'a> {
+    /// The stream of the event, or what else it is about.
+    pub stream_name: &'a str,
+    /// Its place in the stream; -1 for "nothing yet".
+    pub offset: i64,
+    /// Its place in the store; -1 for what is not stored.
+    pub position: i64,
+    /// Its identity.
+    pub event_id: EventId,
+    /// What happened.
+    pub event_type: &'a str,
+    /// The payload.
+    pub data: &'a Payload,
+    /// What travels beside the payload.
+    pub metadata: &'a Metadata,
+    /// When it was recorded.
+    pub timestamp: DateTime<Utc>,
+}
+
+impl<'a> From<&'a RecordedEvent> for EventMessage<'a> {
+    fn from(event: &'a RecordedEvent) -> Self {
+        Self {
+            stream_name: event.stream.as_str(),
+            offset: Offset::to_sql(Some(event.offset)),
+            position: Position::to_sql(Some(event.position)),
+            event_id: event.id,
+            event_type: event.event_type.as_str(),
+            data: &event.data,
+            metadata: &event.metadata,
+            timestamp: event.recorded_at,
+        }
+    }
+}
+
+impl EventMessage<'_> {
+    /// The timestamp as clients get it.
+    pub(super) fn time(&self) -> String {
+        self.timestamp.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+    }
+
+    pub(super) fn not_encoded(&self, source: serde_json::Error) -> EventNotEncoded {
+        EventNotEncoded { stream: self.stream_name.to_owned(), offset: self.offset, source }
+    }
+}
+
+/// An event that a protocol cannot carry.
 #[derive(Debug, thiserror::Error)]
 #[error("event {offset} of stream {stream:?} cannot be sent")]
 pub struct EventNotEncoded {
     /// The stream of the event.
-    pub stream: StreamName,
+    pub stream: String,
     /// Its offset in the stream.
-    pub offset: Offset,
+    pub offset: i64,
     /// What is wrong with its payload: not JSON, or nested too deeply.
     #[source]
     pub source: serde_json::Error,
@@ -31,11 +77,11 @@ pub struct EventNotEncoded {
 #[derive(serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields<'a> {
-    stream_name: &'a StreamName,
-    offset: Offset,
-    position: Position,
+    stream_name: &'a str,
+    offset: i64,
+    position: i64,
     event_id: EventId,
-    event_type: &'a EventType,
+    event_type: &'a str,
     data: &'a Payload,
     metadata: &'a Metadata,
     timestamp: String,
@@ -45,19 +91,22 @@ struct Fields<'a> {
 ///
 /// A payload keeps the text that it was appended with, and so may have line breaks between its
 /// tokens, where a space does as well; server-sent events could not carry them in one line.
-pub(super) fn write_json(event: &RecordedEvent, out: &mut Vec<u8>) -> Result<(), EventNotEncoded> {
+pub(super) fn write_json(
+    event: &EventMessage<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), EventNotEncoded> {
     let start = out.len();
     let fields = Fields {
-        stream_name: &event.stream,
+        stream_name: event.stream_name,
         offset: event.offset,
         position: event.position,
-        event_id: event.id,
-        event_type: &event.event_type,
-        data: &event.data,
-        metadata: &event.metadata,
-        timestamp: event.recorded_at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+        event_id: event.event_id,
+        event_type: event.event_type,
+        data: event.data,
+        metadata: event.metadata,
+        timestamp: event.time(),
     };
-    serde_json::to_writer(&mut *out, &fields).map_err(|source| not_encoded(event, source))?;
+    serde_json::to_writer(&mut *out, &fields).map_err(|source| event.not_encoded(source))?;
     for byte in &mut out[start..] {
         if matches!(byte, b'\n' | b'\r') {
             *byte = b' ';
@@ -66,12 +115,9 @@ pub(super) fn write_json(event: &RecordedEvent, out: &mut Vec<u8>) -> Result<(),
     Ok(())
 }
 
-pub(super) fn not_encoded(event: &RecordedEvent, source: serde_json::Error) -> EventNotEncoded {
-    EventNotEncoded { stream: event.stream.clone(), offset: event.offset, source }
-}
-
 #[cfg(test)]
 pub(super) fn sample(data: &str) -> RecordedEvent {
+    use highwater_core::{EventType, StreamName};
     RecordedEvent {
         stream: StreamName::from_static("orders"),
         offset: Offset::new(42),
@@ -90,7 +136,7 @@ mod tests {
 
     fn json(data: &str) -> Result<String, EventNotEncoded> {
         let mut out = Vec::new();
-        write_json(&sample(data), &mut out)?;
+        write_json(&(&sample(data)).into(), &mut out)?;
         Ok(String::from_utf8(out).unwrap())
     }
 

@@ -1,14 +1,13 @@
 //! Hub messages as JSON text.
 
 use bytes::Bytes;
-use highwater_core::RecordedEvent;
 use serde::{Deserialize, Serialize};
 
 use super::framer::RECORD_SEPARATOR;
 use super::message::ID_BYTES_MAX;
 use super::{
-    Argument, ClientMessage, EncodedEvent, EventNotEncoded, Invocation, Malformed, ServerMessage,
-    event,
+    Argument, ClientMessage, EncodedEvent, EventMessage, EventNotEncoded, Invocation, Malformed,
+    ServerMessage, event,
 };
 
 /// The only field that every message has; it may stand anywhere in it.
@@ -116,7 +115,7 @@ pub(super) fn encode(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
 
 pub(super) fn encode_event(
     name: &str,
-    event: &RecordedEvent,
+    event: &EventMessage<'_>,
 ) -> Result<EncodedEvent, EventNotEncoded> {
     let mut out = Vec::with_capacity(256 + name.len() + event.data.as_str().len());
     out.extend_from_slice(br#"{"type":1,"target":"EventReceived","arguments":["#);
@@ -175,7 +174,7 @@ mod tests {
     #[test]
     fn an_event_is_part_of_its_record_and_of_an_item() {
         let EncodedEvent { record, event } =
-            encode_event("a\"b", &event::sample("{\"n\":1}")).unwrap();
+            encode_event("a\"b", &(&event::sample("{\"n\":1}")).into()).unwrap();
         let text = std::str::from_utf8(&record).unwrap();
         let head = r#"{"type":1,"target":"EventReceived","arguments":["a\"b",{"streamName":"#;
         assert!(text.starts_with(head), "{text}");

@@ -1,13 +1,12 @@
 //! Hub messages as MessagePack arrays.
 
 use bytes::Bytes;
-use highwater_core::RecordedEvent;
 use rmpv::Value;
 
 use super::message::ID_BYTES_MAX;
 use super::{
-    Argument, ClientMessage, EncodedEvent, EventNotEncoded, Invocation, Malformed, ServerMessage,
-    event, varint,
+    Argument, ClientMessage, EncodedEvent, EventMessage, EventNotEncoded, Invocation, Malformed,
+    ServerMessage, varint,
 };
 
 /// How deeply a client may nest its values, an array counting about three levels.
@@ -83,10 +82,10 @@ pub(super) fn encode(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
     let fields = match *message {
         ServerMessage::Call { target, argument } => invocation(target, vec![argument.into()]),
         ServerMessage::Completion { id, error: None } => {
-            vec![3.into(), no_headers(), id.into(), VOID.into()]
+            vec![3.into(), empty_map(), id.into(), VOID.into()]
         }
         ServerMessage::Completion { id, error: Some(error) } => {
-            vec![3.into(), no_headers(), id.into(), FAILED.into(), error.into()]
+            vec![3.into(), empty_map(), id.into(), FAILED.into(), error.into()]
         }
         ServerMessage::Ping => vec![6.into()],
         ServerMessage::Close { error, allow_reconnect } => {
@@ -102,21 +101,18 @@ pub(super) fn encode(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
 /// An invocation without an id; signalrcore insists on the sixth element.
 fn invocation(target: &str, arguments: Vec<Value>) -> Vec<Value> {
     let uploads = Value::Array(Vec::new());
-    vec![1.into(), no_headers(), Value::Nil, target.into(), Value::Array(arguments), uploads]
+    vec![1.into(), empty_map(), Value::Nil, target.into(), Value::Array(arguments), uploads]
 }
 
-fn no_headers() -> Value {
+fn empty_map() -> Value {
     Value::Map(Vec::new())
 }
 
 pub(super) fn encode_event(
     name: &str,
-    event: &RecordedEvent,
+    event: &EventMessage<'_>,
 ) -> Result<EncodedEvent, EventNotEncoded> {
-    let mut json = Vec::new();
-    event::write_json(event, &mut json)?;
-    let fields: Value =
-        serde_json::from_slice(&json).map_err(|source| event::not_encoded(event, source))?;
+    let fields = fields(event)?;
     let length = bytes_of(&fields).len();
     let body = bytes_of(&Value::Array(invocation("EventReceived", vec![name.into(), fields])));
     let mut out = Vec::with_capacity(body.len() + 5);
@@ -127,8 +123,26 @@ pub(super) fn encode_event(
     Ok(EncodedEvent { event: record.slice(end - length..end), record })
 }
 
+/// The event object; payload and metadata are parsed by themselves, so that they may be nested
+/// as deeply as the store lets them.
+fn fields(event: &EventMessage<'_>) -> Result<Value, EventNotEncoded> {
+    let parse = |json| serde_json::from_str(json).map_err(|source| event.not_encoded(source));
+    let metadata = event.metadata.as_payload().map(|json| parse(json.as_str())).transpose()?;
+    let fields = [
+        ("streamName", event.stream_name.into()),
+        ("offset", event.offset.into()),
+        ("position", event.position.into()),
+        ("eventId", event.event_id.to_string().into()),
+        ("eventType", event.event_type.into()),
+        ("data", parse(event.data.as_str())?),
+        ("metadata", metadata.unwrap_or_else(empty_map)),
+        ("timestamp", event.time().into()),
+    ];
+    Ok(Value::Map(fields.map(|(name, value)| (name.into(), value)).into()))
+}
+
 pub(super) fn encode_item(id: &str, item: &Bytes, out: &mut Vec<u8>) {
-    let head = [2.into(), no_headers(), id.into()].map(|field| bytes_of(&field));
+    let head = [2.into(), empty_map(), id.into()].map(|field| bytes_of(&field));
     let length = 1 + head.iter().map(Vec::len).sum::<usize>() + item.len();
     varint::write(length, out);
     out.push(0x94);
@@ -150,6 +164,7 @@ fn frame(body: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::event::sample;
 
     fn bytes(hex: &str) -> Vec<u8> {
         hex.split(' ').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
@@ -191,7 +206,8 @@ mod tests {
     #[test]
     fn an_event_is_part_of_its_record() {
         let EncodedEvent { record, event } =
-            encode_event("orders", &event::sample("{\"n\":[1,-2,1.5,null,true,\"x\"]}")).unwrap();
+            encode_event("orders", &(&sample("{\"n\":[1,-2,1.5,null,true,\"x\"]}")).into())
+                .unwrap();
         let Length { body, prefix } = length(&record);
         assert_eq!(record.len(), prefix + body);
         let message = rmpv::decode::read_value(&mut &record[prefix..]).unwrap();

@@ -19,7 +19,7 @@ mod negotiation;
 mod varint;
 
 pub use argument::Argument;
-pub use event::{EncodedEvent, EventNotEncoded};
+pub use event::{EncodedEvent, EventMessage, EventNotEncoded};
 pub(crate) use framer::RECORD_SEPARATOR;
 pub use framer::{Framer, Framing, Malformed};
 pub use handshake::{Handshake, HandshakeRefused};
@@ -27,7 +27,6 @@ pub use message::{ClientMessage, Invocation, ServerMessage};
 pub use negotiation::Negotiation;
 
 use bytes::Bytes;
-use highwater_core::RecordedEvent;
 
 /// How hub messages are written; chosen by the client in its handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,14 +66,15 @@ impl Protocol {
     }
 
     /// Writes the framed message `EventReceived(name, event)`.
-    pub fn encode_event(
+    pub fn encode_event<'a>(
         self,
         name: &str,
-        event: &RecordedEvent,
+        event: impl Into<EventMessage<'a>>,
     ) -> Result<EncodedEvent, EventNotEncoded> {
+        let event = event.into();
         match self {
-            Self::Json => json::encode_event(name, event),
-            Self::MessagePack => message_pack::encode_event(name, event),
+            Self::Json => json::encode_event(name, &event),
+            Self::MessagePack => message_pack::encode_event(name, &event),
         }
     }
 

@@ -5,17 +5,21 @@ use std::sync::Arc;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::{BufMut, Bytes, BytesMut};
-use highwater_core::{Offset, Source, StoreError};
+use futures::stream;
+use highwater_core::{Offset, StoreError};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
+use tracing::Instrument;
+use uuid::Uuid;
 
 use super::server_sent_events::{event_stream, received};
-use super::{Refusal, Visitor};
+use super::{Refusal, Visitor, accepts_event_stream};
+use crate::LiveSource;
 use crate::door::Seat;
-use crate::feed::{LiveEvent, NotSent, Subscription};
-use crate::hub::{End, Hub, Outbox};
+use crate::hub::{End, Hub, Outbox, Subscription};
+use crate::live_event::{LiveEvent, NotSent};
 use crate::protocol::Protocol;
 
 #[derive(Debug, serde::Deserialize)]
@@ -23,7 +27,7 @@ pub(super) struct Params {
     from: Option<u64>,
 }
 
-/// Follows a stream, a category or everything, from an offset or from now on.
+/// Follows a stream, a category, everything or a projection, from an offset or from now on.
 ///
 /// The id of each event is its offset in what is followed, so that a browser that lost its
 /// connection goes on behind the last event that it got.
@@ -33,32 +37,59 @@ pub(super) async fn follow(
     params: Result<Query<Params>, QueryRejection>,
     visitor: Visitor,
     headers: HeaderMap,
+) -> Response {
+    let opened = match params {
+        Ok(Query(params)) => open(hub, &stream, params, visitor, &headers).await,
+        Err(rejection) => Err(rejection.into()),
+    };
+    match opened {
+        Ok(response) => response,
+        Err(refusal) if refusal.is_temporary() && accepts_event_stream(&headers) => {
+            come_back_later(&refusal)
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn open(
+    hub: Arc<Hub>,
+    stream: &str,
+    params: Params,
+    visitor: Visitor,
+    headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
-    let Query(params) = params?;
-    let source: Source = stream
+    let source: LiveSource = stream
         .parse()
         .map_err(|error: highwater_core::InvalidName| Refusal::Invalid(error.to_string()))?;
-    let from = match last_event_id(&headers)? {
+    let from = match last_event_id(headers)? {
         None => params.from.map(Offset::new),
         Some(last) => Some(Offset::following(last)),
     };
     let identity = visitor.identify(&hub).await?;
-    if !hub.may_follow(identity.as_ref(), &source).await.map_err(|_| Refusal::Unavailable)? {
+    if !hub.may_follow(identity.as_ref(), &source).await? {
         return Err(Refusal::Forbidden);
     }
     let seat = visitor.take_seat(&hub, identity.as_ref())?;
-    let subscription = hub.feed.subscribe(source, from).await.map_err(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "the log is not readable");
-        Refusal::Unavailable
-    })?;
+    let name = source.to_string();
+    let subscription = hub.subscribe(source, from).await?;
     let (sender, frames) = mpsc::channel(1);
     let outbox = Outbox::new(sender, Arc::clone(&hub.counters), hub.options.stall_timeout);
-    tokio::spawn(async move {
-        let end = write(&hub, subscription, outbox).await;
+    let span = tracing::info_span!("live", id = %Uuid::new_v4(), transport = "EventSource", %name);
+    let serve = async move {
+        tracing::debug!("the client has connected");
+        let end = write(&hub, &name, subscription, outbox).await;
         tracing::debug!(end = end.err().map(|end| end.to_string()), "the events have ended");
         drop::<Seat>(seat);
-    });
+    };
+    tokio::spawn(serve.instrument(span));
     Ok(event_stream(received(frames)))
+}
+
+/// A browser's `EventSource` takes a refusal for the last word and does not come back; from an
+/// answer that ends without an event it does.
+fn come_back_later(refusal: &Refusal) -> Response {
+    let wait = format!(": {refusal}\nretry: 5000\n\n");
+    event_stream(stream::iter([Bytes::from(wait)]))
 }
 
 /// The last offset that a browser has got; -1 is none.
@@ -72,10 +103,16 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<Option<Offset>>, Refusal>
 }
 
 /// Writes events until the client has gone, or the hub drains: then the browser comes back.
-async fn write(hub: &Hub, mut subscription: Subscription, mut outbox: Outbox) -> Result<(), End> {
+async fn write(
+    hub: &Hub,
+    name: &str,
+    mut subscription: Subscription,
+    mut outbox: Outbox,
+) -> Result<(), End> {
     // The id makes a browser that gets no event at all come back to where it began.
     let start = Offset::to_sql(subscription.after());
-    outbox.send(format!("retry: 2000\nid: {start}\n\n").into()).await?;
+    let start = format!("retry: 2000\nid: {start}\nevent: start\ndata: {name}\n\n");
+    outbox.send(start.into()).await?;
     loop {
         let silent = outbox.last_sent() + hub.options.keep_alive;
         let events = tokio::select! {
@@ -87,37 +124,48 @@ async fn write(hub: &Hub, mut subscription: Subscription, mut outbox: Outbox) ->
                 continue;
             }
         };
-        let Some(events) = sendable(&events) else {
-            return outbox.send(Bytes::from_static(FAILED)).await;
-        };
+        let (events, is_failed) = sendable(&events);
         let count = events.len();
         for event in events {
             outbox.push(event).await?;
         }
         outbox.flush().await?;
         hub.counters.delivered(count);
+        if is_failed {
+            return outbox.send(Bytes::from_static(FAILED)).await;
+        }
     }
 }
 
 /// Says that the events end here for good; the browser's own event `error` would hide it.
 const FAILED: &[u8] = b"event: failure\ndata: the events cannot be sent\n\n";
 
-/// The events as they are sent; `None` when not all of them can be.
-fn sendable(events: &Result<Vec<Arc<LiveEvent>>, StoreError>) -> Option<Vec<Bytes>> {
+/// The events as they are sent, and whether one cannot be: then only those before it.
+fn sendable(events: &Result<Vec<Arc<LiveEvent>>, StoreError>) -> (Vec<Bytes>, bool) {
     let events = match events {
-        Ok(events) => events.iter().map(|event| message(event)).collect::<Result<_, _>>(),
+        Ok(events) => events,
         Err(error) => {
             tracing::error!(error = error as &dyn std::error::Error, "the log is not readable");
-            return None;
+            return (Vec::new(), true);
         }
     };
-    events.inspect_err(|error| tracing::error!("{error}")).ok()
+    let mut messages = Vec::with_capacity(events.len());
+    for event in events {
+        match message(event) {
+            Ok(message) => messages.push(message),
+            Err(error) => {
+                tracing::error!("{error}");
+                return (messages, true);
+            }
+        }
+    }
+    (messages, false)
 }
 
 fn message(event: &LiveEvent) -> Result<Bytes, NotSent> {
     let json = &event.encoded(Protocol::Json, usize::MAX)?.event;
     let mut out = BytesMut::with_capacity(json.len() + 40);
-    out.put_slice(format!("id: {}\ndata: ", event.offset()).as_bytes());
+    out.put_slice(format!("id: {}\ndata: ", Offset::to_sql(event.offset())).as_bytes());
     out.put_slice(json);
     out.put_slice(b"\n\n");
     Ok(out.freeze())

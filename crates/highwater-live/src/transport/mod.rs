@@ -72,13 +72,21 @@ async fn attach(
         return web_sockets::attach(hub, params.id, visitor, upgrade).await;
     }
     let id = params.id.ok_or(Refusal::NoId)?;
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    match accept {
-        Some(accept) if accept.contains("text/event-stream") => {
-            server_sent_events::attach(hub, &id, visitor).await
-        }
+    if accepts_event_stream(&headers) {
+        return server_sent_events::attach(hub, &id, visitor).await;
+    }
+    match accept(&headers) {
         // signalrcore asks for exactly this, and reads one message of each answer.
         Some("Text") => long_polling::poll(hub, &id, visitor, true).await,
         _ => long_polling::poll(hub, &id, visitor, false).await,
     }
+}
+
+/// Whether the request asks for server-sent events, as browsers do.
+fn accepts_event_stream(headers: &HeaderMap) -> bool {
+    accept(headers).is_some_and(|accept| accept.contains("text/event-stream"))
+}
+
+fn accept(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok())
 }

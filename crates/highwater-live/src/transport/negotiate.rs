@@ -7,7 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::negotiated::Entry;
@@ -29,7 +29,8 @@ pub(super) async fn negotiate(
     if answer.get("error").is_none() {
         hub.negotiated.insert(token.clone(), Entry::new(identity, seat));
         tokio::spawn(async move {
-            sleep(hub.options.attach_timeout).await;
+            // Draining forgets who has not attached; not to be missed by one who comes just then.
+            drop(timeout(hub.options.attach_timeout, hub.draining.cancelled()).await);
             hub.negotiated.expire(&token);
         });
     }

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::door::Full;
+use crate::hub::CallError;
 
 /// Why a request is refused; the client gets the status and the text.
 #[derive(Debug, thiserror::Error)]
@@ -49,21 +50,34 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Whether the same request may succeed a little later.
+    pub(super) fn is_temporary(&self) -> bool {
+        matches!(self, Self::Full(_) | Self::Draining | Self::Unavailable)
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         tracing::debug!("refused: {self}");
         let mut response = (self.status(), self.to_string()).into_response();
         let headers = response.headers_mut();
-        match self {
-            Self::Unauthenticated => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            Self::Full(_) | Self::Draining | Self::Unavailable => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            _ => {}
+        if matches!(self, Self::Unauthenticated) {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.is_temporary() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
+    }
+}
+
+impl From<CallError> for Refusal {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Unavailable => Self::Unavailable,
+            other => Self::Invalid(other.to_string()),
+        }
     }
 }
 

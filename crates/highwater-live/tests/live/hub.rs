@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::{Socket, append, event, offset_of, serve, until};
-use highwater_core::{EventStoreExt, Expected, StreamName};
+use highwater_core::{EventStoreExt, EventType, Expected, NewEvent, Payload, StreamName};
 use highwater_live::LiveOptions;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -151,10 +151,7 @@ async fn an_event_that_is_too_long_ends_its_subscription_with_an_error() {
     let mut options = LiveOptions::default();
     options.limits.event_bytes = 400;
     let served = serve(|live| live.options(options)).await;
-    let long = highwater_core::NewEvent::new(
-        highwater_core::EventType::from_static("Long"),
-        highwater_core::Payload::from(json!("x".repeat(400))),
-    );
+    let long = NewEvent::new(EventType::from_static("Long"), Payload::from(json!("x".repeat(400))));
     let stream = StreamName::from_static("a");
     served.store.append_to(stream, Expected::Any, vec![event(0), long, event(2)]).await.unwrap();
     let mut socket = Socket::connect(served.address).await;
@@ -220,4 +217,25 @@ async fn a_silent_hub_sends_pings_and_a_client_that_pings_must_go_on() {
     assert!(pings >= 2, "{pings} pings");
     // One that never pinged is not timed.
     quiet.subscribe("a", None).await;
+}
+
+#[tokio::test]
+async fn events_nested_as_deeply_as_the_store_takes_them_go_over_message_pack() {
+    let served = serve(|live| live).await;
+    let depth = Payload::DEPTH_MAX;
+    let json = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let deep = NewEvent::new(EventType::from_static("Deep"), Payload::parse(&json).unwrap());
+    let stream = StreamName::from_static("a");
+    served.store.append_to(stream, Expected::Any, vec![deep, event(1)]).await.unwrap();
+    let mut socket = Socket::open(served.address, "").await.unwrap();
+    socket.send_text("{\"protocol\":\"messagepack\",\"version\":1}\x1e").await;
+    assert_eq!(socket.binary().await.unwrap(), b"{}\x1e");
+    let subscribe = b"\x1a\x95\x01\x80\xc0\xb1SubscribeToStream\x92\xa1a\x00";
+    assert!(socket.send_bytes(subscribe).await);
+    let mut received = Vec::new();
+    let has = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+    while !has(&received, b"Numbered") {
+        received.extend(socket.binary().await.expect("the connection goes on"));
+    }
+    assert!(has(&received, b"Deep") && !has(&received, b"Error"));
 }

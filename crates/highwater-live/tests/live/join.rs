@@ -45,8 +45,9 @@ async fn read_sse(live: &Live, uri: &str, last: u64) -> Vec<u64> {
         text.push_str(std::str::from_utf8(&chunk).unwrap());
         let end = text.rfind("\n\n").map_or(0, |end| end + 2);
         for block in text.drain(..end).collect::<String>().split_terminator("\n\n") {
-            if let Some((id, data)) = block.split_once("\ndata: ") {
-                let id = id.strip_prefix("id: ").unwrap().parse().unwrap();
+            let event = block.strip_prefix("id: ").and_then(|block| block.split_once("\ndata: "));
+            if let Some((id, data)) = event {
+                let id: u64 = id.parse().unwrap();
                 assert!(data.contains(&format!("\"offset\":{id},")), "{id}: {data}");
                 ids.push(id);
             }

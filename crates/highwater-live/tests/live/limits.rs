@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use highwater_core::{BoxError, Source};
-use highwater_live::{Access, Credentials, Identity, LiveOptions};
+use highwater_core::BoxError;
+use highwater_live::{Access, Credentials, Identity, LiveOptions, LiveSource};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -44,7 +44,7 @@ impl Access for OnlyAnn {
         }))
     }
 
-    async fn may_follow(&self, identity: &Identity, source: &Source) -> Result<bool, BoxError> {
+    async fn may_follow(&self, identity: &Identity, source: &LiveSource) -> Result<bool, BoxError> {
         Ok(source.to_string().starts_with(identity.as_str()))
     }
 }

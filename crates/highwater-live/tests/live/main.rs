@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod codecs;
+mod event_source;
 mod hub;
 mod join;
 mod limits;
 mod long_polling;
+mod projections;
 mod support;

@@ -5,8 +5,11 @@
 mod cases;
 mod command_line;
 mod import;
+#[path = "../../../highwater-live/tests/clients/install.rs"]
+mod install;
 mod instances;
 mod lifecycle;
+mod live;
 mod order_control;
 mod order_crashes;
 mod orders;

@@ -5,7 +5,7 @@ mod socket;
 
 use serde_json::{Value, json};
 
-pub(crate) use server::{PATIENCE, Served, append, event, serve, until};
+pub(crate) use server::{PATIENCE, Served, append, event, serve, serve_live, until};
 pub(crate) use socket::Socket;
 
 /// An invocation in JSON, not yet framed.

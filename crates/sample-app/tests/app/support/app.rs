@@ -1,7 +1,7 @@
 //! The application as a process.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -20,17 +20,22 @@ impl App {
     }
 
     pub(crate) fn start_with(database: &Database, options: &[&str]) -> Self {
-        Self::spawn(command(database).args(options))
+        Self::listening(command(database).args(options))
     }
 
     /// One that logs as it does by default, to a file.
     pub(crate) fn start_logging(database: &Database) -> (Self, PathBuf) {
         let log = database.directory.path().join("log.txt");
         let file = File::create(&log).unwrap();
-        (Self::spawn(command(database).env_remove("RUST_LOG").stderr(file)), log)
+        (Self::listening(command(database).env_remove("RUST_LOG").stderr(file)), log)
     }
 
-    fn spawn(command: &mut Command) -> Self {
+    /// Keeps its warnings, to be asked for when it has stopped.
+    pub(crate) fn start_warning(database: &Database) -> Self {
+        Self::listening(command(database).env("RUST_LOG", "warn").stderr(Stdio::piped()))
+    }
+
+    fn listening(command: &mut Command) -> Self {
         let mut child = command.args(["--port", "0"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -50,6 +55,14 @@ impl App {
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+    }
+
+    /// Stops it like a supervisor does; what it has warned of.
+    pub(crate) fn stop_and_tell(mut self) -> (ExitStatus, String) {
+        self.signal("TERM");
+        let (mut warnings, mut stderr) = (String::new(), self.child.stderr.take().unwrap());
+        stderr.read_to_string(&mut warnings).unwrap();
+        (self.child.wait().unwrap(), warnings)
     }
 
     /// Sends a signal by its name, and waits for the end.

@@ -6,6 +6,8 @@ mod events;
 mod http;
 mod late;
 mod orders;
+mod plain;
+mod signalr;
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,8 @@ pub(crate) use late::starting_up;
 pub(crate) use orders::{
     START, ask, effects, events, order, start, status, types, wait_for_state, wait_for_step,
 };
+pub(crate) use plain::PlainEvents;
+pub(crate) use signalr::{SignalR, Told, run_readme_snippet};
 
 /// Runs each test on SQLite and on PostgreSQL, both empty.
 macro_rules! on_both_databases {

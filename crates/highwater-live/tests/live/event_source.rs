@@ -1,0 +1,59 @@
+//! Plain server-sent events: what becomes of a browser that cannot be served now.
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode, header};
+use futures::StreamExt;
+use highwater_core::{EventStoreExt, EventType, Expected, NewEvent, Payload, StreamName};
+use highwater_live::{Live, LiveOptions};
+use highwater_testkit::MemoryStore;
+use tower::ServiceExt;
+
+use crate::support::append;
+
+async fn get(live: &Live, accept: &str) -> axum::response::Response {
+    let request = Request::get("/streams/a/events?from=0").header(header::ACCEPT, accept);
+    live.router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+async fn text(response: axum::response::Response) -> String {
+    String::from_utf8(to_bytes(response.into_body(), 10_000).await.unwrap().into()).unwrap()
+}
+
+#[tokio::test]
+async fn a_browser_that_is_not_served_now_is_asked_to_come_back_and_a_program_is_refused() {
+    let mut options = LiveOptions::default();
+    options.limits.connections = 1;
+    let live = Live::new(Arc::new(MemoryStore::new())).options(options);
+    let first = get(&live, "text/event-stream").await;
+    assert_eq!(first.status(), StatusCode::OK);
+    let later = get(&live, "text/event-stream").await;
+    assert_eq!(later.status(), StatusCode::OK, "a browser would take a refusal for final");
+    assert_eq!(text(later).await, ": too many connections\nretry: 5000\n\n");
+    assert_eq!(get(&live, "*/*").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let draining = live.clone();
+    let drained = tokio::spawn(async move { draining.drain().await });
+    assert!(text(first).await.starts_with("retry: 2000\n"));
+    drained.await.unwrap();
+    let later = get(&live, "text/event-stream").await;
+    assert_eq!(text(later).await, ": the server is shutting down\nretry: 5000\n\n");
+    assert_eq!(get(&live, "*/*").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn what_stands_before_an_event_that_cannot_be_sent_is_sent() {
+    let store = MemoryStore::new();
+    append(&store, "a", 3).await;
+    let broken = NewEvent::new(EventType::from_static("Broken"), Payload::from_stored("{broken"));
+    let stream = StreamName::from_static("a");
+    let live = Live::new(Arc::new(store.clone()));
+    store.append_to(stream, Expected::Any, vec![broken]).await.unwrap();
+    let mut body = get(&live, "*/*").await.into_body().into_data_stream();
+    let mut text = String::new();
+    while let Some(chunk) = body.next().await {
+        text.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
+    }
+    let failure = "event: failure\ndata: the events cannot be sent\n\n";
+    assert!(text.contains("\nid: 2\n") && text.ends_with(failure), "{text}");
+}
