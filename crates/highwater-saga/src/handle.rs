@@ -77,7 +77,8 @@ impl<S: Serialize + DeserializeOwned> SagaHandle<S> {
             true => self.engine.writer.create(saga).await?,
             false => create_alone(&*self.engine.store, saga).await?,
         };
-        if let Some(place) = place.filter(|_| created.is_new) {
+        if let Some(permit) = place.filter(|_| created.is_new) {
+            let place = self.engine.take_place(created.record.id.clone(), permit);
             let claimed = ClaimedSaga {
                 record: created.record.clone(),
                 is_takeover: false,

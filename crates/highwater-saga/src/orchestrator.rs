@@ -158,22 +158,26 @@ impl Orchestrator {
 
     /// Waits until the saga is completed, compensated or failed, whichever process runs it.
     pub async fn wait(&self, id: &SagaId, timeout: Duration) -> Result<SagaRecord, WaitError> {
-        let end = Instant::now() + timeout;
+        let (end, mut has_waited) = (Instant::now() + timeout, false);
         loop {
             let mut watch = self.engine.watch(id);
-            let found = self.engine.store.saga(id).await?;
-            let saga = found.ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })?;
-            let state = saga.progress.state;
-            let is_stuck = state == SagaState::Failed && saga.request.is_none();
-            if state.is_final() || is_stuck {
-                return Ok(saga);
-            }
-            if Instant::now() >= end {
-                return Err(WaitError::TimedOut { id: id.clone(), state, timeout });
+            // A saga in flight here will tell; there is no need to look where it stands.
+            if has_waited || !watch.is_flying {
+                let found = self.engine.store.saga(id).await?;
+                let saga = found.ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })?;
+                let state = saga.progress.state;
+                let is_stuck = state == SagaState::Failed && saga.request.is_none();
+                if state.is_final() || is_stuck {
+                    return Ok(saga);
+                }
+                if Instant::now() >= end {
+                    return Err(WaitError::TimedOut { id: id.clone(), state, timeout });
+                }
             }
             // The saga may come to rest in another process, which only the store can tell.
             let look_again = Instant::now() + self.engine.options.poll_interval;
             timeout_at(look_again.min(end), &mut watch.rest).await.ok();
+            has_waited = true;
         }
     }
 
