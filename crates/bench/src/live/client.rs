@@ -7,9 +7,9 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use futures::{SinkExt, StreamExt};
 
+use super::bare;
 use super::event::STREAM;
 use super::server::{Served, Server};
-use super::bare;
 use crate::Result;
 
 /// Ends each record.
@@ -62,9 +62,8 @@ impl Client {
         let from = from.map_or_else(|| "null".to_owned(), |from| from.to_string());
         let arguments = format!("[\"{STREAM}\",{from}]");
         // Without an id there is no answer but the confirmation.
-        let call = format!(
-            "{{\"type\":1,\"target\":\"SubscribeToStream\",\"arguments\":{arguments}}}"
-        );
+        let call =
+            format!("{{\"type\":1,\"target\":\"SubscribeToStream\",\"arguments\":{arguments}}}");
         self.say(&call).await?;
         let confirmed = format!(
             "{{\"type\":1,\"target\":\"SubscriptionConfirmed\",\"arguments\":[\"{STREAM}\"]}}\u{1e}"

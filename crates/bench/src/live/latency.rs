@@ -106,7 +106,11 @@ async fn ages(client: &mut Client, events: u64) -> Result<Vec<u32>> {
     let events = usize::try_from(events)?;
     let mut ages = Vec::with_capacity(events);
     while ages.len() < events {
-        client.receive(|record| Ok(ages.push(u32::try_from(age_us(record)?)?))).await?;
+        let note = |record: &str| {
+            ages.push(u32::try_from(age_us(record)?)?);
+            Ok(())
+        };
+        client.receive(note).await?;
     }
     Ok(ages)
 }

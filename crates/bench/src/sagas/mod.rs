@@ -119,7 +119,10 @@ impl<R: RawSagas> Sides<R> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio needs no 53 bits")]
-async fn per_saga(commits: &mut Commits, race: impl Future<Output = Result<Finish>>) -> Result<f64> {
+async fn per_saga(
+    commits: &mut Commits,
+    race: impl Future<Output = Result<Finish>>,
+) -> Result<f64> {
     let (finish, count) = commits.during(race).await?;
     Ok(count as f64 / finish.sagas as f64)
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use highwater::{SagaState, SagaStore};
 use highwater::saga::{Orchestrator, SagaHandle};
+use highwater::{SagaState, SagaStore};
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 

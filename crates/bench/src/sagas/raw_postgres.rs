@@ -36,11 +36,7 @@ impl RawPostgres {
         Ok(Self(pool))
     }
 
-    async fn write(
-        &self,
-        [one, many]: [&'static str; 2],
-        mut rows: Vec<SagaRow>,
-    ) -> Result {
+    async fn write(&self, [one, many]: [&'static str; 2], mut rows: Vec<SagaRow>) -> Result {
         let expected = rows.len() as u64;
         let only = if rows.len() == 1 { rows.pop() } else { None };
         let query = match only {

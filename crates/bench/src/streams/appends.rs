@@ -7,10 +7,10 @@ use std::time::Instant;
 use highwater::{EventStore, EventStoreExt, Expected, NewEvent, StreamName};
 use tokio::task::JoinSet;
 
+use super::raw::Raw;
 use crate::Result;
 use crate::arguments::Plan;
 use crate::order::{Order, OrderEvent};
-use super::raw::Raw;
 use crate::report::Row;
 use crate::rounds::{alternate, rate};
 

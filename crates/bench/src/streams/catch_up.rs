@@ -6,10 +6,10 @@ use std::time::Instant;
 use highwater::{EventStore, Offset, Page, Source, StoreError};
 use tokio::task::JoinHandle;
 
+use super::raw::Raw;
 use crate::Result;
 use crate::arguments::Plan;
 use crate::order::OrderEvent;
-use super::raw::Raw;
 use crate::report::Row;
 use crate::rounds::{alternate, rate};
 

@@ -3,9 +3,9 @@
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Executor, Row};
 
+use super::raw::{Raw, RawEvent, Totals};
 use crate::Result;
 use crate::order::PLACED;
-use super::raw::{Raw, RawEvent, Totals};
 
 const TABLES: &str = include_str!("../../sql/postgres/tables.sql");
 

@@ -7,9 +7,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Executor, Row, SqliteConnection};
 use tokio::sync::Mutex;
 
+use super::raw::{Raw, RawEvent, Totals};
 use crate::Result;
 use crate::order::PLACED;
-use super::raw::{Raw, RawEvent, Totals};
 
 const TABLES: &str = include_str!("../../sql/sqlite/tables.sql");
 

@@ -2,9 +2,9 @@
 
 use highwater::{EventStore, NewEvent, StreamName};
 
+use super::raw::Raw;
 use crate::Result;
 use crate::order::{Order, OrderEvent};
-use super::raw::Raw;
 
 /// Events in one import or one insert.
 const CHUNK: u64 = 5_000;

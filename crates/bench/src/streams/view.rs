@@ -7,11 +7,11 @@ use highwater::projection::{ProjectionOptions, Projections};
 use highwater::{BoxError, EventStore, ProjectionName, ProjectionStore, Recorded, Source, View};
 use serde::{Deserialize, Serialize};
 
+use super::catch_up::PAGE;
+use super::raw::{Raw, RawEvent, Totals};
 use crate::Result;
 use crate::arguments::Plan;
-use super::catch_up::PAGE;
 use crate::order::OrderEvent;
-use super::raw::{Raw, RawEvent, Totals};
 use crate::report::Row;
 use crate::rounds::{alternate, rate};
 

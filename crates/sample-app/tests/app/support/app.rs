@@ -14,29 +14,34 @@ pub(crate) struct App {
     pub(crate) address: SocketAddr,
 }
 
+/// What is behind it may name another.
+const ANY_PORT: [&str; 2] = ["--port", "0"];
+
 impl App {
     pub(crate) fn start(database: &Database) -> Self {
         Self::start_with(database, &[])
     }
 
     pub(crate) fn start_with(database: &Database, options: &[&str]) -> Self {
-        Self::listening(command(database).args(options))
+        Self::listening(command(database).args(ANY_PORT).args(options))
     }
 
     /// One that logs as it does by default, to a file.
     pub(crate) fn start_logging(database: &Database) -> (Self, PathBuf) {
         let log = database.directory.path().join("log.txt");
         let file = File::create(&log).unwrap();
-        (Self::listening(command(database).env_remove("RUST_LOG").stderr(file)), log)
+        (Self::listening(command(database).args(ANY_PORT).env_remove("RUST_LOG").stderr(file)), log)
     }
 
     /// Keeps its warnings, to be asked for when it has stopped.
     pub(crate) fn start_warning(database: &Database) -> Self {
-        Self::listening(command(database).env("RUST_LOG", "warn").stderr(Stdio::piped()))
+        Self::listening(
+            command(database).args(ANY_PORT).env("RUST_LOG", "warn").stderr(Stdio::piped()),
+        )
     }
 
     fn listening(command: &mut Command) -> Self {
-        let mut child = command.args(["--port", "0"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line
