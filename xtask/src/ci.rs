@@ -2,6 +2,7 @@
 
 use xshell::{Shell, cmd};
 
+use crate::cargo::cargo;
 use crate::steps::Steps;
 use crate::{Result, package, test, tidy};
 
@@ -37,7 +38,7 @@ pub(crate) fn deny(sh: &Shell) -> Result {
 }
 
 fn check(sh: &Shell, what: &[&str]) -> Result {
-    Ok(cmd!(sh, "cargo deny --all-features check {what...}").run()?)
+    Ok(cargo(sh).args(["deny", "--all-features", "check"]).args(what).run()?)
 }
 
 fn has_deny(sh: &Shell) -> bool {
@@ -46,10 +47,10 @@ fn has_deny(sh: &Shell) -> bool {
 
 fn clippy(sh: &Shell) -> Result {
     let all = ["--workspace", "--all-targets", "--all-features"];
-    Ok(cmd!(sh, "cargo clippy {all...} -- -D warnings").run()?)
+    Ok(cargo(sh).arg("clippy").args(all).args(["--", "-D", "warnings"]).run()?)
 }
 
 fn doc(sh: &Shell) -> Result {
     let _warnings = sh.push_env("RUSTDOCFLAGS", "-D warnings");
-    Ok(cmd!(sh, "cargo doc --workspace --no-deps --all-features").run()?)
+    Ok(cargo(sh).args(["doc", "--workspace", "--no-deps", "--all-features"]).run()?)
 }

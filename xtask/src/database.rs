@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use xshell::{Shell, cmd};
 
 use crate::Result;
+use crate::cargo::cargo;
 
 /// The program, which cargo puts beside this one.
 pub(crate) fn program() -> Result<PathBuf> {
@@ -13,7 +14,7 @@ pub(crate) fn program() -> Result<PathBuf> {
 
 /// Builds the program by itself, for when nothing else needs to be built.
 pub(crate) fn build(sh: &Shell) -> Result {
-    Ok(cmd!(sh, "cargo build --quiet --package test-postgres").run()?)
+    Ok(cargo(sh).args(["build", "--quiet", "--package", "test-postgres"]).run()?)
 }
 
 /// Prints the URL of a server and keeps it running until Ctrl-C.
@@ -26,7 +27,7 @@ pub(crate) fn serve(sh: &Shell, options: &[String]) -> Result {
 /// Runs the benchmarks on a server that waits for the disk.
 pub(crate) fn bench(sh: &Shell, options: &[String]) -> Result {
     build(sh)?;
-    cmd!(sh, "cargo build --release --package bench").run()?;
+    cargo(sh).args(["build", "--release", "--package", "bench"]).run()?;
     let program = program()?;
     let target = program.ancestors().nth(2).ok_or("no target directory")?;
     let bench = target.join("release").join("bench");

@@ -1,5 +1,6 @@
 //! The chores of this repository: `cargo xtask ci` is what continuous integration runs.
 
+mod cargo;
 mod ci;
 mod database;
 mod package;
@@ -23,7 +24,8 @@ usage: cargo xtask <chore>
   package          every published crate builds from its package, migrations inside
   deny             licences, advisories and sources of the dependencies (needs cargo-deny)
   db [--durable]   a throw-away PostgreSQL, until Ctrl-C
-  bench [--quick]  benchmarks against the raw limit, written to docs/benchmarks.md";
+  bench [--quick] [streams|sagas|live]
+                   benchmarks against the raw limit; all at full length go to docs/benchmarks.md";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

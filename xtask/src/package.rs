@@ -3,6 +3,7 @@
 use xshell::{Shell, cmd};
 
 use crate::Result;
+use crate::cargo::cargo;
 use crate::tidy::manifest::Manifest;
 
 /// The profile of this workspace, which packages do not carry: with it the dependencies that are
@@ -29,7 +30,10 @@ pub(crate) fn run(sh: &Shell) -> Result {
             has_migrations(sh, name, &migrations)?;
         }
     }
-    Ok(cmd!(sh, "cargo package --quiet --allow-dirty --all-features {PROFILE...} {packages...}")
+    Ok(cargo(sh)
+        .args(["package", "--quiet", "--allow-dirty", "--all-features"])
+        .args(PROFILE)
+        .args(packages)
         .run()?)
 }
 

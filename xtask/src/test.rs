@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use xshell::{Shell, cmd};
 
+use crate::cargo::{as_from_a_shell, cargo};
 use crate::{Result, database};
 
 /// What is tested when nothing is asked for.
@@ -15,14 +16,14 @@ const ALL: [&str; 3] = ["--workspace", "--all-features", "--no-fail-fast"];
 pub(crate) fn run(sh: &Shell, arguments: &[String]) -> Result<Tally> {
     if arguments.is_empty() {
         // Also builds the program that provides the database, with the features of the tests.
-        cmd!(sh, "cargo test {ALL...} --no-run").run()?;
+        cargo(sh).arg("test").args(ALL).arg("--no-run").run()?;
     } else {
         database::build(sh)?;
     }
     let program = database::program()?;
     let all = ALL.map(str::to_owned);
     let arguments = if arguments.is_empty() { &all } else { arguments };
-    let mut tests = Command::from(cmd!(sh, "{program} cargo test {arguments...}"));
+    let mut tests = Command::from(as_from_a_shell(cmd!(sh, "{program} cargo test {arguments...}")));
     let mut child = tests.stdout(Stdio::piped()).spawn()?;
     let mut tally = Tally::default();
     for line in BufReader::new(child.stdout.take().ok_or("no output")?).lines() {

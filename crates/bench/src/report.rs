@@ -1,4 +1,4 @@
-//! The report: a table for each backend, with bars.
+//! The report: tables with bars.
 
 use std::fmt;
 
@@ -15,7 +15,16 @@ const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
 pub(crate) struct Report {
     date: String,
     machine: Vec<String>,
-    sections: Vec<(&'static str, Vec<Row>)>,
+    pub(crate) sections: Vec<Section>,
+}
+
+/// A table.
+#[derive(Debug)]
+pub(crate) struct Section {
+    pub(crate) title: &'static str,
+    /// What the numbers are, unless they are those of the section before.
+    pub(crate) how: &'static str,
+    pub(crate) rows: Vec<Row>,
 }
 
 /// One case.
@@ -39,10 +48,16 @@ impl Row {
         Self { case, ours: rates.ours, limit: rates.raw, verdict }
     }
 
-    /// Mebibytes, which should not be more than `limit`.
-    pub(crate) fn memory(case: String, mib: f64, limit: f64) -> Self {
-        let verdict = if mib <= limit { "within" } else { "**above**" };
-        Self { case, ours: mib, limit, verdict: format!("{verdict} {limit:.0} MiB") }
+    /// Two numbers, of which ours should be no more than `limit`.
+    pub(crate) fn at_most(case: String, rates: Rates, (limit, unit): (f64, &str)) -> Self {
+        let verdict = if rates.ours <= limit { "within" } else { "**above**" };
+        let verdict = format!("{verdict} {limit} {unit}").trim_end().to_owned();
+        Self { case, ours: rates.ours, limit: rates.raw, verdict }
+    }
+
+    /// A number that should be no more than `limit`, and has nothing else to be compared with.
+    pub(crate) fn limited(case: String, ours: f64, (limit, unit): (f64, &str)) -> Self {
+        Self::at_most(case, Rates { ours, raw: limit }, (limit, unit))
     }
 }
 
@@ -50,11 +65,6 @@ impl Report {
     /// A report of `date` without results.
     pub(crate) fn new(date: String, machine: Vec<String>) -> Self {
         Self { date, machine, sections: Vec::new() }
-    }
-
-    /// Adds the results of one backend.
-    pub(crate) fn add(&mut self, backend: &'static str, rows: Vec<Row>) {
-        self.sections.push((backend, rows));
     }
 }
 
@@ -64,22 +74,25 @@ impl fmt::Display for Report {
         writeln!(f, "Measured on {} with `cargo xtask bench`:\n", self.date)?;
         self.machine.iter().try_for_each(|line| writeln!(f, "- {line}"))?;
         writeln!(f, "\n{HOW}")?;
-        for (backend, rows) in &self.sections {
-            writeln!(f, "\n## {backend}\n")?;
-            writeln!(f, "| case | Highwater | raw limit | ratio | Highwater above, limit below |")?;
-            writeln!(f, "|---|---:|---:|---|---|")?;
-            rows.iter().try_for_each(|row| write_row(f, row))?;
-        }
-        Ok(())
+        self.sections.iter().try_for_each(|section| write!(f, "{section}"))
     }
 }
 
 const HOW: &str = "\
-Rates are events per second, the median of rounds that alternate between Highwater and the raw \
-limit: plain SQL through the same driver, with the same number of connections, on a table with a \
-primary key and a unique (stream, offset), without any of the guarantees. An event is about 315 \
-bytes of JSON. Ratios carry over to other machines, rates do not. A ratio above 1 is no magic: \
-concurrent appends share a commit, and the next page is read while the last one is decoded.";
+Every number is the median of rounds that alternate between Highwater and its raw limit: the same \
+work by hand, without the guarantees. Ratios carry over to other machines, rates do not.";
+
+impl fmt::Display for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n## {}\n", self.title)?;
+        if !self.how.is_empty() {
+            writeln!(f, "{}\n", self.how)?;
+        }
+        writeln!(f, "| case | Highwater | raw limit | ratio | Highwater above, limit below |")?;
+        writeln!(f, "|---|---:|---:|---|---|")?;
+        self.rows.iter().try_for_each(|row| write_row(f, row))
+    }
+}
 
 fn write_row(f: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
     let Row { case, ours, limit, verdict } = row;
@@ -97,6 +110,9 @@ fn bar(share: f64) -> String {
 
 /// Without decimals and with commas, unless it is small.
 fn number(n: f64) -> String {
+    if n < 1.0 {
+        return format!("{n:.3}");
+    }
     if n < 100.0 {
         return format!("{n:.1}");
     }
@@ -119,6 +135,7 @@ mod tests {
     fn numbers_have_commas_and_bars_have_eighths() {
         assert_eq!(number(1_234_567.4), "1,234,567");
         assert_eq!(number(61.26), "61.3");
+        assert_eq!(number(0.0261), "0.026");
         assert_eq!(bar(1.0), "█".repeat(24));
         assert_eq!(bar(0.5 + 1.0 / 192.0), "█".repeat(12) + "▏");
         assert_eq!(bar(0.0), "");
@@ -129,5 +146,12 @@ mod tests {
         let row = |ours| Row::rates("x".to_owned(), Rates { ours, raw: 100.0 }, Some(0.7));
         assert_eq!(row(70.0).verdict, "0.70 (target 0.7)");
         assert_eq!(row(69.0).verdict, "**0.69** (below 0.7)");
+    }
+
+    #[test]
+    fn what_is_above_its_limit_stands_out() {
+        let row = |ours| Row::limited("x".to_owned(), ours, (64.0, "MiB"));
+        assert_eq!(row(64.0).verdict, "within 64 MiB");
+        assert_eq!(row(64.1).verdict, "**above** 64 MiB");
     }
 }

@@ -1,53 +1,65 @@
-//! Measures two sides by turns, so that whatever else the machine does falls on both.
+//! Measures several sides by turns, so that whatever else the machine does falls on all of them.
 
 use std::time::Instant;
 
 use crate::Result;
 use crate::arguments::Plan;
 
-/// The medians of both sides, in events per second.
+/// The medians of two sides, in whatever unit was measured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rates {
     /// Highwater.
     pub(crate) ours: f64,
-    /// Plain SQL.
+    /// What it is compared with.
     pub(crate) raw: f64,
 }
 
-/// Runs both sides by turns, first one round as a warm-up; each returns events per second.
+/// Runs both sides by turns, and returns the medians of what they return.
 pub(crate) async fn alternate(
     plan: &Plan,
     mut ours: impl AsyncFnMut() -> Result<f64>,
     mut raw: impl AsyncFnMut() -> Result<f64>,
 ) -> Result<Rates> {
-    let (mut of_ours, mut of_raw) = (Vec::new(), Vec::new());
+    let run = async |side| if side == 0 { ours().await } else { raw().await };
+    let [ours, raw] = by_turns(plan, run).await?;
+    Ok(Rates { ours: median(ours), raw: median(raw) })
+}
+
+/// Has `run` measure each side, given as its number, in every round; the first round is a
+/// warm-up, of which nothing is returned.
+pub(crate) async fn by_turns<const SIDES: usize, T>(
+    plan: &Plan,
+    mut run: impl AsyncFnMut(usize) -> Result<T>,
+) -> Result<[Vec<T>; SIDES]> {
+    let mut results = [const { Vec::new() }; SIDES];
     for round in 0..=plan.rounds {
-        // Who goes first changes, so that neither side always finds what the other left behind.
-        let (one, two) = if round % 2 == 0 {
-            let one = ours().await?;
-            (one, raw().await?)
-        } else {
-            let two = raw().await?;
-            (ours().await?, two)
-        };
-        if round > 0 {
-            of_ours.push(one);
-            of_raw.push(two);
+        for turn in 0..SIDES {
+            // Who goes first changes, so that no side always finds what another left behind.
+            let side = (turn + round) % SIDES;
+            let result = run(side).await?;
+            if round > 0 {
+                results[side].push(result);
+            }
         }
     }
-    Ok(Rates { ours: median(of_ours), raw: median(of_raw) })
+    Ok(results)
 }
 
-/// Events per second since `start`.
+/// How many per second since `start`.
 #[expect(clippy::cast_precision_loss, reason = "a rate needs no 53 bits")]
-pub(crate) fn rate(events: u64, start: Instant) -> f64 {
-    events as f64 / start.elapsed().as_secs_f64()
+pub(crate) fn rate(count: u64, start: Instant) -> f64 {
+    count as f64 / start.elapsed().as_secs_f64()
 }
 
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    let middle = rates.len() / 2;
-    if rates.len() % 2 == 1 { rates[middle] } else { (rates[middle - 1] + rates[middle]) / 2.0 }
+/// The number in the middle.
+pub(crate) fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    let middle = numbers.len() / 2;
+    if numbers.len() % 2 == 1 {
+        numbers[middle]
+    } else {
+        (numbers[middle - 1] + numbers[middle]) / 2.0
+    }
 }
 
 #[cfg(test)]

@@ -4,17 +4,20 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use highwater_core::{CheckpointStore, EventStore, HealthThresholds, ProjectionDefinition};
+use highwater_core::{
+    CheckpointStore, EventStore, HealthThresholds, ProjectionDefinition, SagaStore,
+};
 
-use crate::{append, checkpoints, dead_letters, health, projections, streams};
+use crate::{append, checkpoints, dead_letters, health, projections, sagas, streams};
 
-/// Shows streams, projections and health over HTTP; cloning shares the stores.
+/// Shows streams, projections, sagas and health over HTTP; cloning shares the stores.
 #[derive(Clone)]
 pub struct Console {
     pub(crate) events: Arc<dyn EventStore>,
     pub(crate) checkpoints: Arc<dyn CheckpointStore>,
     pub(crate) definitions: Arc<[ProjectionDefinition]>,
     pub(crate) thresholds: HealthThresholds,
+    sagas: Option<Arc<dyn SagaStore>>,
 }
 
 impl Console {
@@ -29,13 +32,20 @@ impl Console {
         definitions: Vec<ProjectionDefinition>,
     ) -> Self {
         let thresholds = HealthThresholds::default();
-        Self { events, checkpoints, definitions: definitions.into(), thresholds }
+        Self { events, checkpoints, definitions: definitions.into(), thresholds, sagas: None }
     }
 
     /// Sets from which lag on a projection is degraded or unhealthy.
     #[must_use]
     pub fn thresholds(mut self, thresholds: HealthThresholds) -> Self {
         self.thresholds = thresholds;
+        self
+    }
+
+    /// Shows the sagas of this store, too.
+    #[must_use]
+    pub fn sagas(mut self, sagas: Arc<dyn SagaStore>) -> Self {
+        self.sagas = Some(sagas);
         self
     }
 
@@ -46,7 +56,10 @@ impl Console {
 
     /// Every route and nothing around them, to be merged with the routes of an application.
     pub fn routes(&self) -> Router {
-        self.streams_router().merge(self.projections_router()).merge(self.health_router())
+        self.streams_router()
+            .merge(self.projections_router())
+            .merge(self.sagas_router())
+            .merge(self.health_router())
     }
 
     /// The routes that read and append events.
@@ -60,6 +73,11 @@ impl Console {
             .merge(checkpoints::routes())
             .merge(dead_letters::routes())
             .with_state(self.clone())
+    }
+
+    /// The routes that show sagas and ask things of them; none without a store of sagas.
+    pub fn sagas_router(&self) -> Router {
+        self.sagas.clone().map_or_else(Router::new, sagas::routes)
     }
 
     /// The route `/health`.

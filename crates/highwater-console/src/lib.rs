@@ -1,4 +1,4 @@
-//! HTTP routers for Highwater: streams, projections, health.
+//! HTTP routers for Highwater: streams, projections, sagas, health.
 //!
 //! Everything is read from the store and asked of the store, so that a console works from any
 //! process: the one that runs the projections, another one, or none. Mount it beside the routes
@@ -26,7 +26,15 @@
 //! | `GET /api/projections/{name}/dead-letters` | events set aside, by offset |
 //! | `GET /api/streams/{stream}/events` | reads events, from an offset on |
 //! | `POST /api/streams/{stream}/events` | appends events, atomically |
+//! | `GET /api/sagas` | searches sagas, newest first |
+//! | `GET /api/sagas/{id}/status` | how a saga stands |
+//! | `POST /api/sagas/{id}/{request}` | asks it to `cancel`, `pause`, `resume`, `retry` or `skip` |
 //! | `GET /health` | 200 when healthy or degraded, 503 when not |
+//!
+//! Sagas have routes where the console was given their [store](Console::sagas). The list takes
+//! `correlationId`, `name`, `state`, `from` and `until` (times of creation, RFC 3339), `limit`
+//! (100, at most 1,000) and `after`; it is `{"sagas": […], "next": …}`, and `next` is what to
+//! pass as `after` for the next page, or `null`.
 //!
 //! Errors are [`Problem`]s: JSON of RFC 9457.
 
@@ -39,6 +47,9 @@ mod health;
 mod problem;
 mod projections;
 mod report;
+mod saga_body;
+mod saga_list;
+mod sagas;
 mod streams;
 
 pub use console::Console;

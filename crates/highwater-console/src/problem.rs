@@ -3,7 +3,7 @@
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use highwater_core::{Expected, InvalidName, Offset, StoreError};
+use highwater_core::{Expected, InvalidName, Offset, SagaRequest, StoreError};
 use serde_json::{Map, Value, json};
 
 /// An error response: `type`, `title`, `status`, `detail` and members of its own.
@@ -93,8 +93,13 @@ impl From<StoreError> for Problem {
             StoreError::CheckpointMoved { .. }
             | StoreError::LeaseLost { .. }
             | StoreError::SagaTaken { .. }
-            | StoreError::SagaLeaseLost { .. }
-            | StoreError::NotAllowed { .. } => Self::new(StatusCode::CONFLICT, detail),
+            | StoreError::SagaLeaseLost { .. } => Self::new(StatusCode::CONFLICT, detail),
+            StoreError::NotAllowed { state, pending, .. } => {
+                Self::new(StatusCode::CONFLICT, detail)
+                    .of_type("urn:highwater:saga-not-allowed", "The saga's state does not allow it")
+                    .with("state", state.as_str())
+                    .with("pending", pending.map(SagaRequest::as_str))
+            }
             StoreError::Invalid(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             StoreError::TooLarge { actual, limit, .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail)

@@ -195,6 +195,13 @@ impl From<SagaId> for CorrelationId {
 }
 
 impl StreamName {
+    /// The stream in which a saga tells what becomes of it, `saga-{name}-{id}`.
+    ///
+    /// Fails when that is too long for a stream.
+    pub fn of_saga(name: &SagaName, id: &SagaId) -> Result<Self, InvalidName> {
+        Self::new(format!("saga-{name}-{id}"))
+    }
+
     /// The part before the first `-`, or the whole name when there is none.
     ///
     /// A name that starts with `-` has no such part and is its own category.

@@ -51,7 +51,8 @@ impl Log {
         group: &Group<'_>,
         deadline: Instant,
     ) -> Result<Answer, StoreError> {
-        let call = || self.on_writer(async |conn| self.call_on(conn, group).await);
+        let on = async |conn: &mut PgConnection| self.call_on(conn, group).await;
+        let call = || self.appends.with(&self.pool, on);
         retry::until(deadline, call).await
     }
 

@@ -2,15 +2,16 @@
 
 use futures::TryStreamExt;
 use highwater_core::{Bell, Position, RecordedEvent, StoreError};
-use sqlx::postgres::{PgArguments, PgConnection, PgPool};
+use sqlx::postgres::{PgArguments, PgPool};
 use sqlx::query::Query;
-use sqlx::{Connection, PgExecutor, Postgres};
-use tokio::sync::{Mutex, watch};
+use sqlx::{PgExecutor, Postgres};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::PgOptions;
 use crate::error::store_error;
+use crate::held::Held;
 use crate::retry;
 use crate::row::Decoder;
 use crate::statements::Statements;
@@ -18,10 +19,12 @@ use crate::statements::Statements;
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) pool: PgPool,
-    /// The connection that appends, so that they neither wait for one nor take turns with
-    /// reads; appends of one process could not overlap anyway. `None` until the first, after an
-    /// error, and while one is under way: one that is dropped takes its connection with it.
-    writer: Mutex<Option<PgConnection>>,
+    /// The connections that append, create sagas, move them on, and look them up by their ids:
+    /// each takes what many ask for together.
+    pub(crate) appends: Held,
+    pub(crate) saga_creations: Held,
+    pub(crate) saga_records: Held,
+    pub(crate) saga_reads: Held,
     pub(crate) sql: Statements,
     pub(crate) options: PgOptions,
     pub(crate) bell: Bell,
@@ -34,34 +37,26 @@ pub(crate) struct Log {
 impl Log {
     pub(crate) fn new(pool: PgPool, options: PgOptions) -> Self {
         let sql = Statements::new(&options);
-        let (writer, appended) = (Mutex::default(), watch::Sender::new(None));
-        let (bell, sagas_due) = (Bell::new(), Bell::new());
-        Self { pool, writer, sql, options, bell, sagas_due, appended }
-    }
-
-    /// Does `work` on the connection that appends.
-    pub(crate) async fn on_writer<T>(
-        &self,
-        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
-    ) -> Result<T, sqlx::Error> {
-        let mut writer = self.writer.lock().await;
-        let mut conn = match writer.take() {
-            Some(conn) => conn,
-            // Made by the pool, with whatever users have it do with new connections.
-            None => self.pool.acquire().await?.detach(),
-        };
-        let done = work(&mut conn).await?;
-        *writer = Some(conn);
-        Ok(done)
+        let (bell, sagas_due, appended) = (Bell::new(), Bell::new(), watch::Sender::new(None));
+        Self {
+            pool,
+            appends: Held::default(),
+            saga_creations: Held::default(),
+            saga_records: Held::default(),
+            saga_reads: Held::default(),
+            sql,
+            options,
+            bell,
+            sagas_due,
+            appended,
+        }
     }
 
     /// Closes every connection, once what is under way has ended.
     pub(crate) async fn close(&self) {
         self.pool.close().await;
-        if let Some(conn) = self.writer.lock().await.take()
-            && let Err(error) = conn.close().await
-        {
-            tracing::debug!(%error, "the connection that appends was not closed in an orderly way");
+        for held in [&self.appends, &self.saga_creations, &self.saga_records, &self.saga_reads] {
+            held.close().await;
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use highwater_core::{
     Each, EventId, Position, SagaId, SagaRecord, StoreError, StreamAppend, append,
 };
-use sqlx::postgres::{PgArguments, PgBindIterExt, PgRow};
+use sqlx::postgres::{PgArguments, PgBindIterExt, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{Postgres, Row, SqlStr};
 use tokio::time::Instant;
@@ -14,10 +14,10 @@ use uuid::Uuid;
 use crate::append::{bind_group, refusal};
 use crate::error::store_error;
 use crate::group::{Done, Group};
+use crate::held::Held;
 use crate::log::Log;
 use crate::plan::{Facts, Plan};
 use crate::retry;
-use crate::saga_row::saga;
 use crate::statements::Statements;
 
 /// What is done to one saga, with the events that commit with it.
@@ -31,6 +31,7 @@ pub(crate) trait Entry: Send + Sync {
     fn id(&self) -> &SagaId;
     fn appends(&self) -> &[StreamAppend];
     fn statement(sql: &Statements) -> &SqlStr;
+    fn connection(log: &Log) -> &Held;
 
     /// Gives the statement all parameters but those of the events.
     fn bind<'q>(entries: &[&Self], query: PgQuery<'q>) -> PgQuery<'q>;
@@ -60,12 +61,6 @@ impl Log {
                 other => other?,
             }
         }
-    }
-
-    /// Those of the sagas that there are.
-    pub(crate) async fn sagas(&self, ids: &[&str]) -> Result<Vec<SagaRecord>, sqlx::Error> {
-        let query = self.sql.query(&self.sql.saga_known).bind(ids);
-        query.fetch_all(&self.pool).await?.iter().map(saga).collect()
     }
 }
 
@@ -142,10 +137,12 @@ impl<'a, E: Entry> Commit<'a, E> {
     async fn call(&self, taken: &[usize], group: &Group<'_>) -> Result<PgRow, StoreError> {
         let entries: Vec<&E> = taken.iter().map(|index| &self.entries[*index]).collect();
         let appends = || taken.iter().map(|index| !self.appends(*index).is_empty());
-        let sql = &self.log.sql;
-        retry::until(self.deadline, || {
+        let Log { sql, pool, .. } = self.log;
+        retry::until(self.deadline, || async {
             let query = E::bind(&entries, sql.query(E::statement(sql))).bind(appends().bind_iter());
-            bind_group(query, group).fetch_one(&self.log.pool)
+            let query = bind_group(query, group);
+            let call = async |conn: &mut PgConnection| query.fetch_one(conn).await;
+            E::connection(self.log).with(pool, call).await
         })
         .await
     }
@@ -195,7 +192,7 @@ impl<'a, E: Entry> Commit<'a, E> {
             return Ok(());
         }
         let ids: Vec<&str> = unfit.iter().map(|index| self.entries[*index].id().as_str()).collect();
-        let found = retry::until(self.deadline, || self.log.sagas(&ids)).await?;
+        let found = self.log.sagas(&ids, self.deadline).await?;
         let mut found: HashMap<_, _> =
             found.into_iter().map(|saga| (saga.id.clone(), saga)).collect();
         for &index in unfit {

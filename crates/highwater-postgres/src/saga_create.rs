@@ -9,6 +9,8 @@ use highwater_core::{
 use sqlx::postgres::{PgBindIterExt, PgRow};
 use sqlx::{Row, SqlStr};
 
+use crate::held::Held;
+use crate::log::Log;
 use crate::row::decode_error;
 use crate::saga_commit::{Entry, PgQuery};
 use crate::saga_store::microseconds;
@@ -27,6 +29,10 @@ impl Entry for NewSaga {
 
     fn statement(sql: &Statements) -> &SqlStr {
         &sql.saga_create
+    }
+
+    fn connection(log: &Log) -> &Held {
+        &log.saga_creations
     }
 
     fn bind<'q>(sagas: &[&Self], query: PgQuery<'q>) -> PgQuery<'q> {

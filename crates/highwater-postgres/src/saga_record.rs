@@ -7,6 +7,8 @@ use sqlx::postgres::{PgBindIterExt, PgRow};
 use sqlx::{Row, SqlStr};
 
 use crate::checkpoint_store::{signed, storable};
+use crate::held::Held;
+use crate::log::Log;
 use crate::saga_commit::{Entry, PgQuery};
 use crate::saga_store::microseconds;
 use crate::statements::Statements;
@@ -24,6 +26,10 @@ impl Entry for SagaTransition {
 
     fn statement(sql: &Statements) -> &SqlStr {
         &sql.saga_record
+    }
+
+    fn connection(log: &Log) -> &Held {
+        &log.saga_records
     }
 
     fn bind<'q>(all: &[&Self], query: PgQuery<'q>) -> PgQuery<'q> {

@@ -75,7 +75,8 @@ impl SagaStore for PgStore {
     }
 
     async fn saga(&self, id: &SagaId) -> Result<Option<SagaRecord>, StoreError> {
-        Ok(self.log().sagas(&[id.as_str()]).await.map_err(store_error)?.pop())
+        let broken_off = || StoreError::Unavailable("the look-up of a saga broke off".into());
+        self.saga_reads().submit(id.clone()).await.unwrap_or_else(|| Err(broken_off()))
     }
 
     async fn sagas(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError> {
@@ -117,7 +118,7 @@ impl Log {
         let lost: Vec<&str> = lost.collect();
         let mut known = HashSet::new();
         if !lost.is_empty() {
-            let found = retry::until(deadline, || self.sagas(&lost)).await?;
+            let found = self.sagas(&lost, deadline).await?;
             known.extend(found.into_iter().map(|saga| saga.id));
         }
         let answer = |lease: &SagaLease| match lease.id.clone() {

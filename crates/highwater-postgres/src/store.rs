@@ -11,6 +11,7 @@ use crate::PgOptions;
 use crate::error::store_error;
 use crate::hints;
 use crate::log::Log;
+use crate::saga_reads::{self, SagaReads};
 use crate::schema;
 
 /// Keeps events, checkpoints and read models in PostgreSQL.
@@ -24,6 +25,7 @@ pub struct PgStore(Arc<Shared>);
 struct Shared {
     log: Arc<Log>,
     appends: GroupCommit<Vec<StreamAppend>, Result<Appended, StoreError>>,
+    saga_reads: SagaReads,
     tasks: Vec<AbortHandle>,
 }
 
@@ -54,7 +56,9 @@ impl PgStore {
         Self::from_pool(pool, options).await
     }
 
-    /// Uses connections of `pool`, and two more: one to append, one to listen.
+    /// Uses connections of `pool`, and a few more that are kept apart from it: one to append, one
+    /// to listen, and, once there are sagas, one each to create them, to move them on and to look
+    /// them up.
     ///
     /// Creates what is missing, like [`connect`](Self::connect). Give the pool
     /// `test_before_acquire(false)` and at least two connections.
@@ -71,7 +75,8 @@ impl PgStore {
             let log = Arc::clone(&committer);
             Box::pin(async move { log.commit(&batches).await })
         });
-        Ok(Self(Arc::new(Shared { log, appends, tasks })))
+        let saga_reads = saga_reads::group(&log);
+        Ok(Self(Arc::new(Shared { log, appends, saga_reads, tasks })))
     }
 
     /// The pool, for queries on read models.
@@ -94,6 +99,10 @@ impl PgStore {
 
     pub(crate) fn appends(&self) -> &GroupCommit<Vec<StreamAppend>, Result<Appended, StoreError>> {
         &self.0.appends
+    }
+
+    pub(crate) fn saga_reads(&self) -> &SagaReads {
+        &self.0.saga_reads
     }
 }
 

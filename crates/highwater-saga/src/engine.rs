@@ -1,6 +1,6 @@
 //! What handles, the runner and flights share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use highwater_core::{ClaimedSaga, Owner, SagaId, SagaName, SagaStore};
@@ -16,8 +16,14 @@ pub(crate) struct Assignment {
     pub(crate) claimed: ClaimedSaga,
     /// When its lease was asked for.
     pub(crate) asked_at: Instant,
-    /// The place that it takes among those in flight.
-    pub(crate) place: OwnedSemaphorePermit,
+    pub(crate) place: Place,
+}
+
+/// The place that a saga takes among those in flight, until this is dropped.
+pub(crate) struct Place {
+    engine: Arc<Engine>,
+    id: SagaId,
+    _permit: OwnedSemaphorePermit,
 }
 
 /// The parts of an orchestrator that outlive a run.
@@ -30,8 +36,17 @@ pub(crate) struct Engine {
     definitions: Mutex<HashMap<(SagaName, u32), Arc<dyn Definition>>>,
     /// Where sagas that are started here go, while this process runs any.
     desk: Mutex<Option<mpsc::UnboundedSender<Assignment>>>,
+    watched: Mutex<Watched>,
+}
+
+/// What those who wait for sagas need to know.
+#[derive(Default)]
+struct Watched {
     /// Who waits for which saga to come to rest.
-    waiting: Mutex<HashMap<SagaId, Vec<oneshot::Sender<()>>>>,
+    waiting: HashMap<SagaId, Vec<oneshot::Sender<()>>>,
+    /// The sagas in flight here, which will tell. One that was taken up again while an earlier
+    /// flight ended may be missing: whoever waits for it looks into the store.
+    flying: HashSet<SagaId>,
 }
 
 impl Engine {
@@ -44,7 +59,7 @@ impl Engine {
             options,
             definitions: Mutex::default(),
             desk: Mutex::default(),
-            waiting: Mutex::default(),
+            watched: Mutex::default(),
         }
     }
 
@@ -80,6 +95,12 @@ impl Engine {
         Arc::clone(&self.slots).try_acquire_owned().ok()
     }
 
+    /// Gives the saga the place, and lets those who wait for it know that it is in flight.
+    pub(crate) fn take_place(self: &Arc<Self>, id: SagaId, permit: OwnedSemaphorePermit) -> Place {
+        lock(&self.watched).flying.insert(id.clone());
+        Place { engine: Arc::clone(self), id, _permit: permit }
+    }
+
     /// Hands a saga that was created under a lease to the runner.
     ///
     /// When the run has ended meanwhile, the lease is left to expire.
@@ -93,16 +114,25 @@ impl Engine {
     /// Tells when the saga comes to rest in this process.
     pub(crate) fn watch<'a>(&'a self, id: &'a SagaId) -> Watch<'a> {
         let (sender, rest) = oneshot::channel();
-        lock(&self.waiting).entry(id.clone()).or_default().push(sender);
-        Watch { engine: self, id, rest }
+        let mut watched = lock(&self.watched);
+        watched.waiting.entry(id.clone()).or_default().push(sender);
+        Watch { engine: self, id, is_flying: watched.flying.contains(id), rest }
     }
 
-    /// Tells those who wait for the saga.
+    /// Tells those who wait for the saga that it has come to rest; it flies no more.
     pub(crate) fn announce(&self, id: &SagaId) {
-        for sender in lock(&self.waiting).remove(id).into_iter().flatten() {
+        let mut watched = lock(&self.watched);
+        watched.flying.remove(id);
+        for sender in watched.waiting.remove(id).into_iter().flatten() {
             // Who has stopped waiting need not be told.
             sender.send(()).ok();
         }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.engine.watched).flying.remove(&self.id);
     }
 }
 
@@ -110,13 +140,15 @@ impl Engine {
 pub(crate) struct Watch<'a> {
     engine: &'a Engine,
     id: &'a SagaId,
+    /// Whether it was in flight in this process when the watch began.
+    pub(crate) is_flying: bool,
     pub(crate) rest: oneshot::Receiver<()>,
 }
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
         self.rest.close();
-        let mut waiting = lock(&self.engine.waiting);
+        let waiting = &mut lock(&self.engine.watched).waiting;
         if let Some(senders) = waiting.get_mut(self.id) {
             senders.retain(|sender| !sender.is_closed());
             if senders.is_empty() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use highwater_core::{
     ClaimedSaga, CreatedSaga, EventId, NewSaga, Payload, ProjectionName, SagaId, SagaName,
-    SagaStore, Signal, SignalKey, Source, StoreError,
+    SagaStore, Signal, SignalKey, Source, StoreError, StreamName,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::definition::Definition;
 use crate::engine::{Assignment, Engine};
 use crate::saga_event::{self, SagaEvent};
-use crate::{Start, StartError, StartOn};
+use crate::{DeliverOn, Start, StartError, StartOn};
 
 /// Starts sagas of one kind and version, whose state is `S`, and signals to them.
 pub struct SagaHandle<S> {
@@ -51,7 +51,7 @@ impl<S: Serialize + DeserializeOwned> SagaHandle<S> {
         // Appends to streams that others may append to as well cannot share a commit.
         let is_shared = appends.is_empty();
         if definition.publishes_events() {
-            let stream = saga_event::stream(definition.name(), &id)?;
+            let stream = StreamName::of_saga(definition.name(), &id)?;
             let event = SagaEvent::SagaStarted {
                 saga_name: definition.name().clone(),
                 version: definition.version(),
@@ -77,7 +77,8 @@ impl<S: Serialize + DeserializeOwned> SagaHandle<S> {
             true => self.engine.writer.create(saga).await?,
             false => create_alone(&*self.engine.store, saga).await?,
         };
-        if let Some(place) = place.filter(|_| created.is_new) {
+        if let Some(permit) = place.filter(|_| created.is_new) {
+            let place = self.engine.take_place(created.record.id.clone(), permit);
             let claimed = ClaimedSaga {
                 record: created.record.clone(),
                 is_takeover: false,
@@ -98,6 +99,17 @@ impl<S: Serialize + DeserializeOwned> SagaHandle<S> {
         choose: F,
     ) -> StartOn<S, E, F> {
         StartOn::new(self.clone(), name, source.into(), choose)
+    }
+
+    /// A handler that delivers a signal for each event of `source` that `choose` picks, to the
+    /// saga that waits for the key, or is going to.
+    pub fn deliver_on<E, F>(
+        &self,
+        name: ProjectionName,
+        source: impl Into<Source>,
+        choose: F,
+    ) -> DeliverOn<S, E, F> {
+        DeliverOn::new(self.clone(), name, source.into(), choose)
     }
 
     /// Delivers a signal to the saga of this kind that waits for `key`, or is going to.

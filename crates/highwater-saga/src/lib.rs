@@ -95,6 +95,7 @@
 //!   their meaning.
 
 mod definition;
+mod deliver_on;
 mod engine;
 mod error;
 mod flight;
@@ -117,6 +118,7 @@ pub mod testing;
 mod wait;
 mod writer;
 
+pub use deliver_on::DeliverOn;
 pub use error::{InvalidOption, RegisterError, StartError, WaitError};
 pub use handle::SagaHandle;
 pub use options::OrchestratorOptions;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highwater_core::{
-    SagaId, SagaQuery, SagaRecord, SagaRequest, SagaState, SagaStore, StoreError,
+    EventStore, Recorded, SagaId, SagaQuery, SagaRecord, SagaRequest, SagaState, SagaStore,
+    StoreError, StreamName,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +15,12 @@ use tokio_util::sync::CancellationToken;
 use crate::definition::Definition;
 use crate::engine::Engine;
 use crate::runner::Runner;
-use crate::{InvalidOption, OrchestratorOptions, RegisterError, Saga, SagaHandle, WaitError};
+use crate::{
+    InvalidOption, OrchestratorOptions, RegisterError, Saga, SagaEvent, SagaHandle, WaitError,
+};
+
+/// Events of a history read at a time.
+const PAGE: usize = 1000;
 
 /// Runs sagas from a store, beside any number of others in other processes.
 ///
@@ -77,6 +83,33 @@ impl Orchestrator {
         self.engine.store.saga(id).await
     }
 
+    /// What has become of the saga, transition by transition, from the log where
+    /// [`publish_events`](Saga::publish_events) has it told; none where it does not.
+    ///
+    /// Fails with [`Invalid`](StoreError::Invalid) when somebody else wrote to its stream.
+    pub async fn history(
+        &self,
+        events: &(impl EventStore + ?Sized),
+        id: &SagaId,
+    ) -> Result<Vec<Recorded<SagaEvent>>, StoreError> {
+        let saga = self.engine.store.saga(id).await?;
+        let saga = saga.ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })?;
+        let source = StreamName::of_saga(&saga.name, id)?.into();
+        let (mut history, mut after) = (Vec::new(), None);
+        loop {
+            let page = events.read(&source, &[], after, PAGE).await?;
+            for event in page.events {
+                let told =
+                    event.decode().map_err(|error| StoreError::invalid(error.to_string()))?;
+                history.push(told);
+            }
+            if page.is_end {
+                return Ok(history);
+            }
+            after = page.scanned_to;
+        }
+    }
+
     /// Why this process cannot run the saga, if it cannot.
     ///
     /// A saga whose version no process has registered stays as it is until one does.
@@ -125,22 +158,26 @@ impl Orchestrator {
 
     /// Waits until the saga is completed, compensated or failed, whichever process runs it.
     pub async fn wait(&self, id: &SagaId, timeout: Duration) -> Result<SagaRecord, WaitError> {
-        let end = Instant::now() + timeout;
+        let (end, mut has_waited) = (Instant::now() + timeout, false);
         loop {
             let mut watch = self.engine.watch(id);
-            let found = self.engine.store.saga(id).await?;
-            let saga = found.ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })?;
-            let state = saga.progress.state;
-            let is_stuck = state == SagaState::Failed && saga.request.is_none();
-            if state.is_final() || is_stuck {
-                return Ok(saga);
-            }
-            if Instant::now() >= end {
-                return Err(WaitError::TimedOut { id: id.clone(), state, timeout });
+            // A saga in flight here will tell; there is no need to look where it stands.
+            if has_waited || !watch.is_flying {
+                let found = self.engine.store.saga(id).await?;
+                let saga = found.ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })?;
+                let state = saga.progress.state;
+                let is_stuck = state == SagaState::Failed && saga.request.is_none();
+                if state.is_final() || is_stuck {
+                    return Ok(saga);
+                }
+                if Instant::now() >= end {
+                    return Err(WaitError::TimedOut { id: id.clone(), state, timeout });
+                }
             }
             // The saga may come to rest in another process, which only the store can tell.
             let look_again = Instant::now() + self.engine.options.poll_interval;
             timeout_at(look_again.min(end), &mut watch.rest).await.ok();
+            has_waited = true;
         }
     }
 

@@ -60,7 +60,8 @@ impl RetryPolicy {
     /// The wait after `failures` failures, drawn anew at every call.
     pub(crate) fn draw(&self, failures: u32) -> Option<Duration> {
         let chance = f64::from(RandomState::new().hash_one(failures) as u32) / f64::from(u32::MAX);
-        let share = 1.0 - self.jitter.clamp(0.0, 1.0) * chance;
+        let jitter = if self.jitter.is_nan() { 0.0 } else { self.jitter.clamp(0.0, 1.0) };
+        let share = 1.0 - jitter * chance;
         self.delay(failures).map(|delay| delay.mul_f64(share))
     }
 }
@@ -91,6 +92,16 @@ mod tests {
         for _ in 0..100 {
             let wait = policy.draw(1).unwrap();
             assert!(wait >= policy.first_delay / 2 && wait <= policy.first_delay, "{wait:?}");
+        }
+    }
+    #[test]
+    fn a_policy_of_nonsense_still_waits_no_longer_than_its_cap() {
+        for nonsense in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0] {
+            let policy =
+                RetryPolicy { factor: nonsense, jitter: nonsense, ..RetryPolicy::default() };
+            for failures in 1..5 {
+                assert!(policy.draw(failures).is_some_and(|wait| wait <= policy.cap));
+            }
         }
     }
 }

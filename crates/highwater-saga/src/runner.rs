@@ -90,7 +90,8 @@ impl Runner {
         let claimed = self.engine.store.claim_sagas(&claim).await?;
         let is_full = claimed.len() >= claim.limit;
         for saga in claimed {
-            if let Some(place) = places.split(1) {
+            if let Some(permit) = places.split(1) {
+                let place = self.engine.take_place(saga.record.id.clone(), permit);
                 self.fly(Assignment { claimed: saga, asked_at, place });
             }
         }

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use highwater_core::{
-    CorrelationId, EncodeError, Event, InvalidName, Metadata, NewEvent, SagaId, SagaName,
-    SagaProgress, SagaState, StepOutcome, StepRecord, StreamAppend, StreamName,
+    CorrelationId, EncodeError, Event, Metadata, NewEvent, SagaName, SagaProgress, SagaState,
+    StepOutcome, StepRecord, StreamAppend, StreamName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -61,11 +61,6 @@ pub struct StepEvent {
     pub error: Option<String>,
     /// When the attempt ended, by the worker's clock.
     pub at: DateTime<Utc>,
-}
-
-/// The stream of a saga's events.
-pub(crate) fn stream(name: &SagaName, id: &SagaId) -> Result<StreamName, InvalidName> {
-    StreamName::new(format!("saga-{name}-{id}"))
 }
 
 /// The events, to be appended to the saga's stream.

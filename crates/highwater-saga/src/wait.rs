@@ -8,6 +8,9 @@ use crate::{StepError, StepResult};
 
 /// A step that waits for a [`Signal`]; the saga costs no worker meanwhile.
 ///
+/// Signals come from [`SagaHandle::deliver`](crate::SagaHandle::deliver) or, made of events, from
+/// [`SagaHandle::deliver_on`](crate::SagaHandle::deliver_on).
+///
 /// A signal that came before the saga began to wait is not lost. A wait has no effect outside
 /// the saga's state, and nothing to compensate.
 pub trait Wait<S>: Send + Sync + 'static {

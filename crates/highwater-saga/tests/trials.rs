@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use highwater_core::{EventId, Payload, SagaName, SagaRecord, SagaState, Signal, SignalKey};
 use highwater_saga::testing::{
-    Scene, a_crash_anywhere_resumes, every_compensation_may_fail, every_step_may_fail,
+    Pace, Scene, a_crash_anywhere_resumes, every_compensation_may_fail, every_step_may_fail,
     every_step_may_repeat,
 };
 use highwater_saga::{Saga, Step, StepContext, StepResult, Wait};
@@ -103,6 +103,7 @@ fn scene(flaw: Flaw) -> Scene<Trip> {
     };
     Scene {
         store: Arc::new(MemoryStore::new()),
+        pace: Pace::default(),
         saga,
         input: Trip::default(),
         signals: vec![confirmed],

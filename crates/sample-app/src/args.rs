@@ -28,6 +28,7 @@ Options:
   --allowed-origin URL
                       let pages of this origin follow streams, too; may be repeated
   --lease SECONDS     another instance takes over from a dead one after this [default: 10]
+  --step-delay MS     each step of an order takes this long, to watch it [default: 0]
   -h, --help          print this text
   -V, --version       print the version
 
@@ -51,13 +52,15 @@ pub(crate) enum Task {
     Import(Option<PathBuf>),
 }
 
-/// Where to listen and for whom, what counts as healthy, how long the dead keep their leases.
+/// Where to listen and for whom, what counts as healthy, how long the dead keep their leases, and
+/// how long a step of an order takes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ServeOptions {
     pub(crate) host: IpAddr,
     pub(crate) port: u16,
     pub(crate) thresholds: HealthThresholds,
     pub(crate) lease: Duration,
+    pub(crate) step_delay: Duration,
     pub(crate) allowed_origins: Vec<String>,
 }
 
@@ -74,6 +77,7 @@ impl Args {
             port: 6001,
             thresholds: HealthThresholds::default(),
             lease: Duration::from_secs(10),
+            step_delay: Duration::ZERO,
             allowed_origins: Vec::new(),
         };
         let mut words = Vec::new();
@@ -93,6 +97,9 @@ impl Args {
                 Long("lease") => {
                     options.lease =
                         Duration::from_secs(number::<NonZeroU32>(&mut parser)?.get().into());
+                }
+                Long("step-delay") => {
+                    options.step_delay = Duration::from_millis(number::<u32>(&mut parser)?.into());
                 }
                 Long("allowed-origin") => {
                     options.allowed_origins.push(parser.value()?.parse_with(origin)?);
@@ -191,6 +198,7 @@ mod tests {
             &["--port"],
             &["--host", "nowhere"],
             &["--lease", "0"],
+            &["--step-delay", "-1"],
             &["--colour"],
             &["--allowed-origin", "shop.example"],
             &["--allowed-origin", "https://shop.example/page"],

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use highwater::postgres::{PgOptions, PgStore};
 use highwater::sqlite::{SqliteOptions, SqliteStore};
-use highwater::{BoxError, EventStore, ProjectionStore};
+use highwater::{BoxError, EventStore, ProjectionStore, SagaStore};
 
 use crate::args::Task;
 use crate::import::import;
@@ -42,7 +42,7 @@ pub(crate) async fn run(url: &str, task: Task) -> Result<(), BoxError> {
 
 async fn carry_out<S>(store: S, task: Task, database: &str) -> Result<(), BoxError>
 where
-    S: EventStore + ProjectionStore,
+    S: EventStore + ProjectionStore + SagaStore,
 {
     match task {
         Task::Serve(options) => serve(store, &options, database).await,

@@ -1,4 +1,4 @@
-//! A sample application on Highwater: users, an imported event log, live projections.
+//! A sample application on Highwater: users, orders, an imported event log, live projections.
 
 mod args;
 mod case_progress;
@@ -8,6 +8,7 @@ mod cloud_event;
 mod database;
 mod import;
 mod live;
+mod orders;
 mod progress;
 mod retry;
 mod serve;

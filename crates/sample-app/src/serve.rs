@@ -1,5 +1,6 @@
-//! `sample-app`: serves the HTTP API and runs the projections, until it is asked to stop.
+//! `sample-app`: serves the HTTP API and runs projections and sagas, until it is asked to stop.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,48 +11,52 @@ use axum::routing::any_service;
 use highwater::console::{self, Console};
 use highwater::live::Live;
 use highwater::projection::{FailurePolicy, ProjectionOptions, Projections};
-use highwater::{BoxError, EventStore, ProjectionStore};
+use highwater::saga::{Orchestrator, OrchestratorOptions};
+use highwater::{BoxError, EventStore, ProjectionStore, SagaStore};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::ServeOptions;
 use crate::case_progress::CaseProgress;
+use crate::orders::{self, Fulfilment};
 use crate::user_statistics::UserStatistics;
 use crate::{cases, live, user_statistics, users};
 
-/// How long requests, and then projections, may take to end once a stop is asked for.
+/// How long requests, and then projections and sagas, may take to end once a stop is asked for.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// Serves until SIGINT or SIGTERM; then live clients are sent elsewhere, requests end, and
-/// projections give their leases back.
+/// projections and sagas give their leases back.
 pub(crate) async fn serve<S>(
     store: S,
     options: &ServeOptions,
     database: &str,
 ) -> Result<(), BoxError>
 where
-    S: EventStore + ProjectionStore,
+    S: EventStore + ProjectionStore + SagaStore,
 {
     let signal = stop_signal()?;
     let address = SocketAddr::new(options.host, options.port);
     let listener =
         TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
     let projections = projections(store.clone(), options.lease)?;
+    let (sagas, fulfilment) = sagas(store.clone(), options)?;
     let live = live::hub(&store, options);
-    let routes = routes(store, &projections, &live, options)
+    let routes = routes(store, &projections, fulfilment, &live, options)
         .into_make_service_with_connect_info::<SocketAddr>();
 
-    let (stop_requests, stop_projections) = (CancellationToken::new(), CancellationToken::new());
+    let (stop_requests, stop_engines) = (CancellationToken::new(), CancellationToken::new());
     println!("listening on http://{}, database {database}", listener.local_addr()?);
     let server = axum::serve(live::prepared(listener), routes)
         .with_graceful_shutdown(stop_requests.clone().cancelled_owned());
     let server = tokio::spawn(ending(stop_requests.clone(), server.into_future()));
-    let engine = {
-        let stop = stop_projections.clone();
+    let running = {
+        let stop = stop_engines.clone();
         ending(stop_requests.clone(), async move { projections.run(stop).await })
     };
-    let engine = tokio::spawn(engine);
+    let projections = tokio::spawn(running);
+    let sagas = tokio::spawn(ending(stop_requests.clone(), run_sagas(sagas, stop_engines.clone())));
 
     tokio::select! {
         name = signal => tracing::info!("stopping, {name}"),
@@ -60,14 +65,34 @@ where
     live::drain(&live).await;
     stop_requests.cancel();
     let served = drained("requests", server).await;
-    stop_projections.cancel();
-    drained("projections", engine).await?;
-    served
+    stop_engines.cancel();
+    let (projected, orchestrated) =
+        tokio::join!(drained("projections", projections), drained("sagas", sagas));
+    served.and(projected).and(orchestrated)
+}
+
+/// The sagas of this process, and what starts them.
+fn sagas<S>(store: S, options: &ServeOptions) -> Result<(Orchestrator, Fulfilment), BoxError>
+where
+    S: EventStore + SagaStore + Clone,
+{
+    let lease_ttl = options.lease;
+    let sagas = Orchestrator::with_options(
+        store.clone(),
+        OrchestratorOptions { lease_ttl, ..OrchestratorOptions::default() },
+    )?;
+    let fulfilment = orders::register(&sagas, Arc::new(store), options.step_delay)?;
+    Ok((sagas, fulfilment))
+}
+
+async fn run_sagas(sagas: Orchestrator, stop: CancellationToken) -> Result<(), Infallible> {
+    sagas.run(stop).await;
+    Ok(())
 }
 
 fn projections<S>(store: S, lease_ttl: Duration) -> Result<Projections<S>, BoxError>
 where
-    S: EventStore + ProjectionStore,
+    S: EventStore + ProjectionStore + SagaStore,
 {
     let projections = Projections::new(store);
     // Anyone may append to the stream of the users: a malformed event is set aside, for the
@@ -79,14 +104,21 @@ where
     Ok(projections)
 }
 
-fn routes<S>(store: S, projections: &Projections<S>, live: &Live, options: &ServeOptions) -> Router
+fn routes<S>(
+    store: S,
+    projections: &Projections<S>,
+    fulfilment: Fulfilment,
+    live: &Live,
+    options: &ServeOptions,
+) -> Router
 where
-    S: EventStore + ProjectionStore,
+    S: EventStore + ProjectionStore + SagaStore,
 {
     let events: Arc<dyn EventStore> = Arc::new(store.clone());
     let checkpoints = Arc::new(store.clone());
     let console = Console::new(Arc::clone(&events), checkpoints, projections.definitions())
-        .thresholds(options.thresholds);
+        .thresholds(options.thresholds)
+        .sagas(Arc::new(store.clone()));
     // Below the case-progress projection these two are no streams, but the console's.
     let of_console = any_service(console.router());
     let routes = Router::new()
@@ -94,6 +126,7 @@ where
         .route("/api/projections/case-progress/dead-letters", of_console)
         .merge(users::routes(events))
         .merge(user_statistics::routes(store.clone()))
+        .merge(orders::routes(fulfilment))
         .merge(cases::routes(store))
         .merge(live::routes(live))
         .merge(console.routes());

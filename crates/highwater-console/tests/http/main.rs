@@ -5,6 +5,6 @@
 mod health;
 mod problems;
 mod projections;
-mod spans;
+mod sagas;
 mod streams;
 mod support;

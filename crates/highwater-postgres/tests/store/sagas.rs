@@ -65,6 +65,36 @@ pub(crate) async fn state(store: &PgStore, saga: &SagaRecord) -> (SagaState, u64
 }
 
 #[tokio::test]
+async fn everyone_who_looks_for_a_saga_at_once_gets_their_own() {
+    let schema = fresh().await;
+    let store = schema.store();
+    let sagas = held(&store, 0..20).await;
+    let look_ups = (0..200).map(|n| {
+        let (store, id) = (store.clone(), trip(n % 40).id);
+        tokio::spawn(async move { store.saga(&id).await.unwrap() })
+    });
+    for (n, look_up) in look_ups.collect::<Vec<_>>().into_iter().enumerate() {
+        let found = look_up.await.unwrap().map(|saga| saga.id);
+        assert_eq!(found.as_ref(), sagas.get(n % 40).map(|saga| &saga.id));
+    }
+    schema.finish().await;
+}
+
+#[tokio::test]
+async fn a_look_up_whose_connection_was_killed_is_made_on_another() {
+    let schema = fresh().await;
+    let store = schema.store();
+    let saga = held(&store, 0..1).await.remove(0);
+    assert_eq!(state(&store, &saga).await, (SagaState::Running, 0));
+    let kill = "select pg_terminate_backend(pid) from pg_stat_activity \
+        where query like '%' || $1 || '%where saga_id = any%'";
+    let kill = sqlx::query(kill).bind(&schema.options.schema);
+    assert_eq!(kill.fetch_all(store.pool()).await.unwrap().len(), 1);
+    assert_eq!(state(&store, &saga).await, (SagaState::Running, 0));
+    schema.finish().await;
+}
+
+#[tokio::test]
 async fn a_transition_whose_events_are_refused_holds_up_no_other() {
     let schema = fresh().await;
     let store = schema.store();

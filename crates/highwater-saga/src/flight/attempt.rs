@@ -1,17 +1,18 @@
 //! Having the user's code answer.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument;
 
 use super::{Flight, TIMER_MAX};
 use crate::definition::Trouble;
 use crate::machine::{Attempt, Outcome};
-use crate::step::Direction;
-use crate::{StepContext, StepError};
+use crate::step::{Direction, TIMEOUT};
+use crate::{RetryPolicy, StepContext, StepError};
 
 impl Flight {
     /// Has the user's code answer; `None` when the lease was lost meanwhile.
@@ -22,15 +23,18 @@ impl Flight {
             Attempt::Run(at) => (at, Direction::Run),
             Attempt::Compensate(at) => (at, Direction::Compensate),
             Attempt::Await(at) => {
-                return Some(match definition.awaited(at, data) {
-                    Ok((key, timeout)) => Outcome::Waiting { key, timeout },
-                    Err(trouble) => given_up(trouble),
+                return Some(match unless_panicking(|| definition.awaited(at, data)) {
+                    Ok(Ok((key, timeout))) => Outcome::Waiting { key, timeout },
+                    Ok(Err(trouble)) => given_up(trouble),
+                    Err(panicked) => given_up(StepError::abort(panicked).into()),
                 });
             }
             Attempt::Receive(at) | Attempt::TimeOut(at) => {
                 let signal = self.signal.as_ref().filter(|_| attempt == Attempt::Receive(at));
-                let arrived = definition.arrived(at, data, signal);
-                return Some(arrived.map_or_else(given_up, Outcome::Done));
+                return Some(match unless_panicking(|| definition.arrived(at, data, signal)) {
+                    Ok(arrived) => arrived.map_or_else(given_up, Outcome::Done),
+                    Err(panicked) => given_up(StepError::abort(panicked).into()),
+                });
             }
         };
         if self.keeper.has_expired() {
@@ -38,7 +42,11 @@ impl Flight {
         }
         let cx = self.context(at, direction);
         let limit = self.limit(at, direction);
-        let work = AssertUnwindSafe(timeout(limit, definition.go(at, data, &cx))).catch_unwind();
+        let span = tracing::debug_span!(
+            "step", saga = %self.saga.id, step = cx.step, ?direction, attempt = cx.attempt
+        );
+        let work = timeout(limit, definition.go(at, data, &cx)).instrument(span);
+        let work = AssertUnwindSafe(work).catch_unwind();
         let tried = tokio::select! {
             // A step that is done at once costs no timer.
             biased;
@@ -56,7 +64,8 @@ impl Flight {
             saga = %self.saga.id, step = cx.step, ?direction, attempt = cx.attempt,
             error = error.text(), "a step failed"
         );
-        let policy = definition.retry(at, direction, &error);
+        let policy = unless_panicking(|| definition.retry(at, direction, &error));
+        let policy = policy.unwrap_or(RetryPolicy::NEVER);
         Some(Outcome::Failed {
             error: error.text(),
             is_in_doubt: error.is_in_doubt(),
@@ -82,7 +91,8 @@ impl Flight {
 
     /// How long the attempt may take: a compensation is under no deadline.
     fn limit(&self, at: usize, direction: Direction) -> Duration {
-        let limit = self.definition.timeout(at).min(TIMER_MAX);
+        let limit = unless_panicking(|| self.definition.timeout(at)).unwrap_or(TIMEOUT);
+        let limit = limit.min(TIMER_MAX);
         let deadline = self.deadline.filter(|_| direction == Direction::Run);
         let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
         left.map_or(limit, |left| limit.min(left))
@@ -99,6 +109,11 @@ fn given_up(trouble: Trouble) -> Outcome {
             retry_in: None,
         },
     }
+}
+
+/// What the user's code says; a panic must not end the flight, or nobody would learn why.
+fn unless_panicking<T>(ask: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(ask)).map_err(|_panic| Panicked)
 }
 
 /// A step that panicked may have had an effect.

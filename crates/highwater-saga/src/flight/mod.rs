@@ -65,6 +65,8 @@ impl Flight {
             now: Utc::now(),
         };
         if claimed.is_takeover {
+            let (epoch, step) = (saga.epoch, saga.current_step());
+            tracing::warn!(saga = %saga.id, epoch, step, "taken over from a worker that is gone");
             standing.doubt();
         }
         let signal = claimed.signal;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use highwater_core::{Due, SagaRecorded, SagaTransition, StoreError};
+use highwater_core::{Due, SagaRecorded, SagaTransition, StoreError, StreamName};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Course, Flight, TIMER_MAX};
@@ -60,7 +60,7 @@ impl Flight {
         };
         let mut appends = Vec::new();
         if self.definition.publishes_events() {
-            let stream = saga_event::stream(&self.saga.name, &self.saga.id)?;
+            let stream = StreamName::of_saga(&self.saga.name, &self.saga.id)?;
             let events = saga_event::between(&self.saga.progress, &made.progress);
             appends = saga_event::append(stream, &self.saga.correlation_id, &events)
                 .map_err(|error| StoreError::invalid(error.to_string()))?;
@@ -82,7 +82,7 @@ impl Flight {
         if made.progress.state != self.saga.progress.state {
             let (from, to) = (self.saga.progress.state, made.progress.state);
             let reason = made.progress.error.as_deref();
-            tracing::info!(saga = %self.saga.id, name = %self.saga.name, %from, %to, reason);
+            tracing::info!(saga = %self.saga.id, name = %self.saga.name, %from, %to, reason, "the saga moved on");
         }
         self.saga.revision += 1;
         self.saga.request = None;

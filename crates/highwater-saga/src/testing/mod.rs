@@ -2,7 +2,8 @@
 //!
 //! Each trial runs the saga again and again, each time in a fresh [`Scene`], with one more place
 //! at which something goes wrong. Call them under paused time (`#[tokio::test(start_paused =
-//! true)]`) and on a store in memory: days pass in a moment then.
+//! true)]`) and on a store in memory: days pass in a moment then. On a database they take
+//! [real time](Pace::real_time), and each crash that of a lease.
 //!
 //! A trial panics when a saga does not end, or ends otherwise than it must. Whether the world is
 //! as it should be is for [`Scene::check`] to say: that nothing stands after `Compensated`, and
@@ -19,8 +20,8 @@ use serde::de::DeserializeOwned;
 use crate::machine::Stage;
 
 use sabotage::Fault;
-pub use scene::Scene;
 use scene::Trial;
+pub use scene::{Pace, Scene};
 use unpluggable::Cut;
 
 /// Aborts each step in turn: those before it must be compensated.

@@ -16,16 +16,13 @@ use crate::definition::Definition;
 use crate::machine::Stage;
 use crate::{Orchestrator, OrchestratorOptions, Saga, SagaHandle};
 
-/// The saga's name in every trial.
-const ID: SagaId = SagaId::from_static("trial-1");
-
-/// How long a saga may take, in virtual time.
-const PATIENCE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
-
 /// One fresh world for one run of a saga.
 pub struct Scene<S> {
-    /// An empty store.
+    /// The store; trials may share it, each has a saga of its own.
     pub store: Arc<dyn SagaStore>,
+    /// How the saga is run and how long it may take; as for [virtual time](Pace::default) on a
+    /// store in memory.
+    pub pace: Pace,
     /// The saga; its steps act on what `check` looks at.
     pub saga: Saga<S>,
     /// What it is started with.
@@ -56,9 +53,46 @@ impl<S> std::fmt::Debug for Scene<S> {
     }
 }
 
+/// How a saga is run in a trial.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    /// The options of every process. A crash is waited out for `lease_ttl`.
+    pub options: OrchestratorOptions,
+    /// The trial has failed when the saga has not ended after this long.
+    pub patience: Duration,
+}
+
+impl Default for Pace {
+    /// Virtual time, of which there is plenty: the store is asked once a minute, for ten years.
+    fn default() -> Self {
+        let poll_interval = Duration::from_secs(60);
+        Self {
+            options: OrchestratorOptions { poll_interval, ..OrchestratorOptions::default() },
+            patience: Duration::from_secs(10 * 365 * 24 * 60 * 60),
+        }
+    }
+}
+
+impl Pace {
+    /// Real time, for a store whose clock cannot be paused: short leases and polls, and a minute.
+    #[must_use]
+    pub fn real_time() -> Self {
+        let (lease_ttl, poll_interval) = (Duration::from_millis(300), Duration::from_millis(10));
+        Self {
+            options: OrchestratorOptions {
+                lease_ttl,
+                poll_interval,
+                ..OrchestratorOptions::default()
+            },
+            patience: Duration::from_secs(60),
+        }
+    }
+}
+
 /// One run with one fault.
 pub(super) struct Trial<S> {
     scene: Scene<S>,
+    id: SagaId,
     fault: Fault,
     is_repaired: Arc<AtomicBool>,
 }
@@ -72,7 +106,7 @@ struct Process<S> {
 
 impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> Trial<S> {
     pub(super) fn new(scene: Scene<S>, fault: Fault) -> Self {
-        Self { scene, fault, is_repaired: Arc::default() }
+        Self { scene, id: SagaId::generate(), fault, is_repaired: Arc::default() }
     }
 
     /// The saga must end in this state.
@@ -94,13 +128,13 @@ impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> Trial<S> {
         self.deliver().await;
         let process = self.process(Arc::clone(&self.scene.store));
         self.start(&process).await;
-        let failed = end(&process.sagas).await;
+        let failed = self.end(&process.sagas).await;
         let fault = self.fault;
         assert_eq!(failed.progress.state, SagaState::Failed, "{fault:?}: {:?}", failed.progress);
         self.is_repaired.store(true, Ordering::SeqCst);
-        let retried = process.sagas.retry(&ID).await;
+        let retried = process.sagas.retry(&self.id).await;
         assert!(retried.is_ok(), "{fault:?}: {retried:?}");
-        let ended = end(&process.sagas).await;
+        let ended = self.end(&process.sagas).await;
         assert_eq!(ended.progress.state, SagaState::Compensated, "{fault:?}: {:?}", ended.progress);
         (self.scene.check)(&ended);
     }
@@ -112,7 +146,7 @@ impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> Trial<S> {
         let process = self.process(Arc::new(store));
         let first = async {
             self.start(&process).await;
-            end(&process.sagas).await
+            self.end(&process.sagas).await
         };
         let ended = tokio::select! {
             biased;
@@ -139,7 +173,7 @@ impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> Trial<S> {
         self.deliver().await;
         let process = self.process(Arc::clone(&self.scene.store));
         self.start(&process).await;
-        end(&process.sagas).await
+        self.end(&process.sagas).await
     }
 
     async fn deliver(&self) {
@@ -150,10 +184,7 @@ impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> Trial<S> {
     }
 
     fn process(&self, store: Arc<dyn SagaStore>) -> Process<S> {
-        let options = OrchestratorOptions {
-            poll_interval: Duration::from_secs(60),
-            ..OrchestratorOptions::default()
-        };
+        let options = self.scene.pace.options.clone();
         let sagas = Orchestrator::with_options(store, options).expect("the options are in order");
         let definition = Sabotaged {
             inner: self.scene.definition(),
@@ -170,15 +201,15 @@ impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> Trial<S> {
     }
 
     async fn start(&self, process: &Process<S>) {
-        let started = process.handle.start(ID, &self.scene.input).await;
+        let started = process.handle.start(self.id.clone(), &self.scene.input).await;
         assert!(started.is_ok(), "{started:?}");
     }
-}
 
-/// Panics when the saga does not end.
-async fn end(sagas: &Orchestrator) -> SagaRecord {
-    match sagas.wait(&ID, PATIENCE).await {
-        Ok(ended) => ended,
-        Err(error) => panic!("the saga does not end: {error}"),
+    /// Panics when the saga does not end.
+    async fn end(&self, sagas: &Orchestrator) -> SagaRecord {
+        match sagas.wait(&self.id, self.scene.pace.patience).await {
+            Ok(ended) => ended,
+            Err(error) => panic!("{:?}: the saga does not end: {error}", self.fault),
+        }
     }
 }

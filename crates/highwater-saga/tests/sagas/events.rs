@@ -1,15 +1,18 @@
 //! Sagas and the log: events that they publish, and events that start them.
 
 use highwater_core::{
-    EventStore, EventStoreExt, EventType, Handler, IdempotencyKey, NewEvent, Payload,
-    ProjectionName, RecordedEvent, Source, StreamAppend, StreamName,
+    EventStore, EventStoreExt, EventType, Handler, IdempotencyKey, Metadata, NewEvent, Payload,
+    ProjectionName, RecordedEvent, SagaState, SignalKey, Source, StoreError, StreamAppend,
+    StreamName,
 };
 use highwater_saga::{SagaEvent, Start, StepError};
 use highwater_testkit::MemoryStore;
 
-use crate::support::{Process, Trip, World, id, orchestrator, trip, trip_where};
+use crate::support::{HOUR, Process, Trip, World, id, orchestrator, outcomes, trip, trip_where};
+use crate::time::paid_trip;
 
 const ORDERED: EventType = EventType::from_static("Ordered");
+const PAID: EventType = EventType::from_static("Paid");
 
 async fn events(store: &MemoryStore, stream: &str) -> Vec<RecordedEvent> {
     let source = Source::Stream(StreamName::new(stream).unwrap());
@@ -59,6 +62,22 @@ async fn each_transition_is_told_to_the_stream_of_the_saga() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_history_of_a_saga_is_what_it_told() {
+    let (store, world) = (MemoryStore::new(), World::default());
+    let (process, trips) = Process::start(&store, trip(&world).publish_events());
+    trips.start(id("trip-1"), &Trip::default()).await.unwrap();
+    process.end_of("trip-1").await;
+    let history = process.sagas.history(&store, &id("trip-1")).await.unwrap();
+    let told = events(&store, "saga-book-trip-trip-1").await;
+    assert_eq!(history.len(), told.len());
+    assert!(matches!(history[0].data, SagaEvent::SagaStarted { version: 1, .. }));
+    let last = &history[history.len() - 1].data;
+    assert!(matches!(last, SagaEvent::SagaStateChanged { to: SagaState::Completed, .. }));
+    let nobody = process.sagas.history(&store, &id("nobody")).await;
+    assert!(matches!(nobody, Err(StoreError::SagaUnknown { .. })), "{nobody:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_saga_starts_in_the_transaction_of_an_append() {
     let (store, world) = (MemoryStore::new(), World::default());
     let (process, trips) = Process::start(&store, trip(&world));
@@ -98,4 +117,37 @@ async fn an_event_starts_a_saga_once_however_often_it_is_seen() {
     found.sort_by_key(|saga| saga.id.to_string());
     let ids: Vec<_> = found.iter().map(|saga| saga.id.as_str()).collect();
     assert_eq!(ids, ["one", "two"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_ends_the_wait_for_it_once_however_often_it_is_seen() {
+    let (store, world) = (MemoryStore::new(), World::default());
+    let (process, trips) = Process::start(&store, paid_trip(&world));
+    let name = ProjectionName::from_static("payments");
+    let handler = trips.deliver_on(name.clone(), Source::All, |event: &RecordedEvent| {
+        (event.event_type == PAID).then(|| {
+            let key = event.metadata.correlation_id().unwrap();
+            (SignalKey::new(format!("{key}/paid")).unwrap(), event.data.clone())
+        })
+    });
+    assert_eq!((handler.name(), handler.source()), (name.clone(), Source::All));
+    let paid = |trip: &str, amount: u32| {
+        let metadata = Metadata::EMPTY.with_correlation_id(trip);
+        NewEvent::new(PAID, Payload::of(&amount).unwrap()).with_metadata(metadata)
+    };
+    let stream = StreamName::from_static("payments");
+    let batch = vec![ordered("one"), paid("trip-1", 42), paid("trip-2", 7)];
+    store.append_to(stream, highwater_core::Expected::Any, batch).await.unwrap();
+    for _ in 0..2 {
+        for event in events(&store, "payments").await {
+            handler.handle(&event, &IdempotencyKey::new(&name, event.id)).await.unwrap();
+        }
+    }
+    trips.start(id("trip-1"), &Trip::default()).await.unwrap();
+    let state: Trip = process.end_of("trip-1").await.progress.data.to().unwrap();
+    assert_eq!(state.booked, ["hotel", "paid 42"]);
+    // A second saga that waits for the same finds nothing: the event was one signal.
+    trips.start(id("again"), &Trip::default()).await.unwrap();
+    let ended = process.sagas.wait(&id("again"), HOUR * 2).await.unwrap();
+    assert_eq!(outcomes(&ended), ["hotel Compensated", "paid Failed"]);
 }

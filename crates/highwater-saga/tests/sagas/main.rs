@@ -4,6 +4,7 @@
 mod control;
 mod events;
 mod outages;
+mod panics;
 mod steps;
 mod support;
 mod time;

@@ -32,7 +32,8 @@ impl Wait<Trip> for Paid {
     }
 }
 
-fn paid_trip(world: &World) -> Saga<Trip> {
+/// A trip that waits an hour for `trip-1/paid` once the hotel is booked.
+pub(crate) fn paid_trip(world: &World) -> Saga<Trip> {
     Saga::new("book-trip").step(quiet!(Hotel, world)).wait(Paid)
 }
 

@@ -11,7 +11,7 @@ use highwater_saga::{
 use highwater_testkit::MemoryStore;
 use tokio::time::{Instant, sleep};
 
-use crate::support::{Process, Trip, World, id, orchestrator, outcomes, trip};
+use crate::support::{HOUR, Process, Trip, World, id, orchestrator, outcomes, trip};
 
 /// Takes a second, and counts how many do so at once.
 struct Slow {
@@ -147,6 +147,26 @@ async fn no_more_sagas_are_in_flight_than_allowed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_misses_no_end_whenever_it_begins() {
+    let (store, world) = (MemoryStore::new(), World::default());
+    let rare = OrchestratorOptions { poll_interval: HOUR, ..Default::default() };
+    let (process, trips) = Process::with(&store, trip(&world), rare);
+    tokio::task::yield_now().await;
+    let began = Instant::now();
+    for turns in 0..100 {
+        let text = format!("trip-{turns}");
+        trips.start(id(&text), &Trip::default()).await.unwrap();
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(process.end_of(&text).await.progress.state, SagaState::Completed);
+    }
+    // In virtual time: nobody had to look again.
+    assert!(began.elapsed() < HOUR);
+    process.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn sagas_end_whichever_processes_are_killed() {
     let (store, world) = (MemoryStore::new(), World::default());
     let (saga, _) = slow(&world);
@@ -164,7 +184,7 @@ async fn sagas_end_whichever_processes_are_killed() {
         processes.push(start());
     }
     for n in 0..200 {
-        let ended = starter.wait(&id(&format!("trip-{n}")), crate::support::HOUR).await.unwrap();
+        let ended = starter.wait(&id(&format!("trip-{n}")), HOUR).await.unwrap();
         let expected = if n % 3 == 0 { SagaState::Compensated } else { SagaState::Completed };
         assert_eq!(ended.progress.state, expected, "{n}");
     }

@@ -10,5 +10,8 @@ mod install;
 mod instances;
 mod lifecycle;
 mod live;
+mod order_control;
+mod order_crashes;
+mod orders;
 mod support;
 mod users;

@@ -1,6 +1,7 @@
 //! A console on a memory store, and requests to it.
 
 mod down;
+mod sagas;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 pub(crate) use down::Down;
+pub(crate) use sagas::{advance, claim, create};
 
 /// A response, read whole.
 pub(crate) struct Answer {

@@ -1,8 +1,9 @@
 //! The application as a process.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use super::Database;
@@ -19,19 +20,23 @@ impl App {
     }
 
     pub(crate) fn start_with(database: &Database, options: &[&str]) -> Self {
-        let mut command = command(database);
-        Self::listening(command.args(["--port", "0"]).args(options))
+        Self::listening(command(database).args(options))
+    }
+
+    /// One that logs as it does by default, to a file.
+    pub(crate) fn start_logging(database: &Database) -> (Self, PathBuf) {
+        let log = database.directory.path().join("log.txt");
+        let file = File::create(&log).unwrap();
+        (Self::listening(command(database).env_remove("RUST_LOG").stderr(file)), log)
     }
 
     /// Keeps its warnings, to be asked for when it has stopped.
     pub(crate) fn start_warning(database: &Database) -> Self {
-        let mut command = command(database);
-        command.args(["--port", "0"]).env("RUST_LOG", "warn").stderr(Stdio::piped());
-        Self::listening(&mut command)
+        Self::listening(command(database).env("RUST_LOG", "warn").stderr(Stdio::piped()))
     }
 
     fn listening(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.args(["--port", "0"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line

@@ -41,6 +41,11 @@ impl Database {
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
+
+    /// Runs statements on the database; only where there is a server.
+    pub(crate) fn run(&self, sql: &str) {
+        run(&self.url, sql.to_owned());
+    }
 }
 
 impl Drop for Database {
@@ -54,7 +59,7 @@ impl Drop for Database {
 fn run(server: &str, sql: String) {
     RUNTIME.block_on(async {
         let mut connection = PgConnection::connect(server).await.unwrap();
-        sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
     });
 }
 

@@ -5,6 +5,7 @@ mod database;
 mod events;
 mod http;
 mod late;
+mod orders;
 mod plain;
 mod signalr;
 
@@ -15,6 +16,9 @@ pub(crate) use database::Database;
 pub(crate) use events::{Cloud, gzip, write_file};
 pub(crate) use http::{get, post, send, try_send};
 pub(crate) use late::starting_up;
+pub(crate) use orders::{
+    START, ask, effects, events, order, start, status, types, wait_for_state, wait_for_step,
+};
 pub(crate) use plain::PlainEvents;
 pub(crate) use signalr::{SignalR, Told, run_readme_snippet};
 

@@ -4,7 +4,7 @@ use highwater::{EventStore, NewEvent, StreamName};
 
 use crate::Result;
 use crate::order::{Order, OrderEvent};
-use crate::raw::Raw;
+use super::raw::Raw;
 
 /// Events in one import or one insert.
 const CHUNK: u64 = 5_000;

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::Result;
 use crate::arguments::Plan;
 use crate::order::{Order, OrderEvent};
-use crate::raw::Raw;
+use super::raw::Raw;
 use crate::report::Row;
 use crate::rounds::{alternate, rate};
 

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use crate::Result;
 use crate::arguments::Plan;
 use crate::order::OrderEvent;
-use crate::raw::Raw;
+use super::raw::Raw;
 use crate::report::Row;
 use crate::rounds::{alternate, rate};
 

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::arguments::Plan;
-use crate::catch_up::PAGE;
+use super::catch_up::PAGE;
 use crate::order::OrderEvent;
-use crate::raw::{Raw, RawEvent, Totals};
+use super::raw::{Raw, RawEvent, Totals};
 use crate::report::Row;
 use crate::rounds::{alternate, rate};
 

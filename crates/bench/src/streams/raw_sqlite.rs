@@ -9,15 +9,15 @@ use tokio::sync::Mutex;
 
 use crate::Result;
 use crate::order::PLACED;
-use crate::raw::{Raw, RawEvent, Totals};
+use super::raw::{Raw, RawEvent, Totals};
 
-const TABLES: &str = include_str!("../sql/sqlite/tables.sql");
+const TABLES: &str = include_str!("../../sql/sqlite/tables.sql");
 
-const APPEND: &str = include_str!("../sql/sqlite/append.sql");
+const APPEND: &str = include_str!("../../sql/sqlite/append.sql");
 
-const PAGE: &str = include_str!("../sql/sqlite/page.sql");
+const PAGE: &str = include_str!("../../sql/sqlite/page.sql");
 
-const ADD: &str = include_str!("../sql/sqlite/add.sql");
+const ADD: &str = include_str!("../../sql/sqlite/add.sql");
 
 /// A file of its own; SQLite admits one writer, so that more connections would not help, and a
 /// pool would only hand the same one around.

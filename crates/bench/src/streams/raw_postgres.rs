@@ -5,17 +5,17 @@ use sqlx::{Executor, Row};
 
 use crate::Result;
 use crate::order::PLACED;
-use crate::raw::{Raw, RawEvent, Totals};
+use super::raw::{Raw, RawEvent, Totals};
 
-const TABLES: &str = include_str!("../sql/postgres/tables.sql");
+const TABLES: &str = include_str!("../../sql/postgres/tables.sql");
 
-const APPEND_ONE: &str = include_str!("../sql/postgres/append_one.sql");
+const APPEND_ONE: &str = include_str!("../../sql/postgres/append_one.sql");
 
-const APPEND_MANY: &str = include_str!("../sql/postgres/append_many.sql");
+const APPEND_MANY: &str = include_str!("../../sql/postgres/append_many.sql");
 
-const PAGE: &str = include_str!("../sql/postgres/page.sql");
+const PAGE: &str = include_str!("../../sql/postgres/page.sql");
 
-const ADD: &str = include_str!("../sql/postgres/add.sql");
+const ADD: &str = include_str!("../../sql/postgres/add.sql");
 
 /// Tables of its own in the schema `raw`.
 #[derive(Debug, Clone)]

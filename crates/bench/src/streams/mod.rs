@@ -1,0 +1,61 @@
+//! Streams and projections, against plain SQL.
+
+mod appends;
+mod catch_up;
+pub(crate) mod memory;
+mod raw;
+mod raw_postgres;
+mod raw_sqlite;
+mod seed;
+mod view;
+
+use highwater::{EventStore, ProjectionStore};
+
+use crate::arguments::Plan;
+use crate::report::{Row, Section};
+use crate::{CONNECTIONS, Result, pg_store, sqlite_store};
+
+use self::raw::Raw;
+use self::raw_postgres::RawPostgres;
+use self::raw_sqlite::RawSqlite;
+
+const HOW: &str = "\
+Rates are events per second. The raw limit is plain SQL through the same driver, with the same \
+number of connections, on a table with a primary key and a unique (stream, offset), without any \
+of the guarantees. An event is about 315 bytes of JSON. A ratio above 1 is no magic: concurrent \
+appends share a commit, and the next page is read while the last one is decoded.";
+
+/// Every case on both databases.
+pub(crate) async fn measure(plan: &Plan) -> Result<[Section; 2]> {
+    let raw = RawPostgres::connect(&plan.url, CONNECTIONS).await?;
+    let appends = pg_store(&plan.url, "bench_appends").await?;
+    let reads = pg_store(&plan.url, "bench_reads").await?;
+    let mut rows = compare(plan, &appends, &reads, &raw).await?;
+    rows.push(memory::peak(plan).await?);
+    let postgres = Section { title: "Streams, PostgreSQL", how: HOW, rows };
+
+    let dir = tempfile::tempdir()?;
+    let raw = RawSqlite::open(&dir.path().join("raw.db")).await?;
+    let appends = sqlite_store(dir.path(), "appends.db").await?;
+    let reads = sqlite_store(dir.path(), "reads.db").await?;
+    let rows = compare(plan, &appends, &reads, &raw).await?;
+    Ok([postgres, Section { title: "Streams, SQLite", how: "", rows }])
+}
+
+/// Every case on one database, with one store to append to and one to read from.
+async fn compare<S, R>(plan: &Plan, appends: &S, reads: &S, raw: &R) -> Result<Vec<Row>>
+where
+    S: EventStore + ProjectionStore,
+    R: Raw,
+{
+    let mut rows = Vec::new();
+    for (tasks, batch, target) in [(1, 1, 0.7), (16, 1, 1.0), (64, 1, 2.0), (1, 100, 0.7)] {
+        rows.push(appends::compare(plan, appends, raw, (tasks, batch), target).await?);
+    }
+    raw.clear().await?;
+    seed::seed(reads, plan.events).await?;
+    seed::seed_raw(raw, plan.events).await?;
+    rows.push(catch_up::compare(plan, reads, raw).await?);
+    rows.push(view::compare(plan, reads, raw).await?);
+    Ok(rows)
+}

@@ -1,0 +1,81 @@
+//! `GET /api/sagas`: sagas by what is known of them, a page at a time.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use highwater_core::{SagaId, SagaQuery};
+use serde::{Deserialize, Serialize};
+
+use crate::Problem;
+use crate::saga_body::SagaBody;
+use crate::sagas::Sagas;
+use crate::streams::check_limit;
+
+/// What to search for; an empty value is none. A misspelt name is refused: without it, the list
+/// would be of more than was meant.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Params {
+    correlation_id: Option<String>,
+    name: Option<String>,
+    state: Option<String>,
+    /// Created at this time or later, as RFC 3339 has it.
+    from: Option<String>,
+    /// Created before this time.
+    until: Option<String>,
+    /// Behind this saga in the list: `next` of the page before.
+    after: Option<String>,
+    limit: Option<String>,
+}
+
+/// A page, newest first.
+#[derive(Serialize)]
+pub(crate) struct SagaPage {
+    sagas: Vec<SagaBody>,
+    /// What to pass as `after` for the next page; `null` on the last one.
+    next: Option<SagaId>,
+}
+
+pub(crate) async fn list(
+    State(sagas): State<Sagas>,
+    params: Result<Query<Params>, QueryRejection>,
+) -> Result<Json<SagaPage>, Problem> {
+    let mut query = query(params?.0)?;
+    let limit = query.limit;
+    // One more tells whether there is a next page.
+    query.limit += 1;
+    let mut found = sagas.sagas(&query).await?;
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| has_more).map(|saga| saga.id.clone());
+    Ok(Json(SagaPage { sagas: found.into_iter().map(SagaBody::from).collect(), next }))
+}
+
+fn query(params: Params) -> Result<SagaQuery, Problem> {
+    let default = SagaQuery::default();
+    Ok(SagaQuery {
+        correlation_id: parse("correlationId", params.correlation_id)?,
+        name: parse("name", params.name)?,
+        state: parse("state", params.state)?,
+        from: parse("from", params.from)?,
+        until: parse("until", params.until)?,
+        after: parse("after", params.after)?,
+        limit: check_limit(parse("limit", params.limit)?.unwrap_or(default.limit))?,
+    })
+}
+
+fn parse<T: FromStr<Err: Display>>(
+    name: &str,
+    value: Option<String>,
+) -> Result<Option<T>, Problem> {
+    let Some(text) = value.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let refused = |error| {
+        let detail = format!("{name} is {text:?}: {error}");
+        Problem::new(StatusCode::BAD_REQUEST, detail).with("parameter", name)
+    };
+    text.parse().map(Some).map_err(refused)
+}

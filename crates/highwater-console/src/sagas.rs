@@ -1,0 +1,56 @@
+//! `/api/sagas`: how each saga stands, and what an operator asks of it.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use highwater_core::{SagaId, SagaRequest, SagaStore, StoreError};
+
+use crate::Problem;
+use crate::saga_body::SagaBody;
+use crate::saga_list::list;
+
+/// What the routes of sagas work on.
+pub(crate) type Sagas = Arc<dyn SagaStore>;
+
+pub(crate) fn routes(sagas: Sagas) -> Router {
+    let shown = Router::new()
+        .route("/api/sagas", get(list))
+        .route("/api/sagas/{saga_id}/status", get(status));
+    let asked = SagaRequest::ALL.into_iter().fold(shown, |routes, request| {
+        let asked = move |sagas: State<Sagas>, id: Result<Path<String>, PathRejection>| {
+            ask(sagas, id, request)
+        };
+        routes.route(&format!("/api/sagas/{{saga_id}}/{request}"), post(asked))
+    });
+    asked.with_state(sagas)
+}
+
+async fn status(
+    State(sagas): State<Sagas>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<SagaBody>, Problem> {
+    let id = saga_id(id?)?;
+    let saga = sagas.saga(&id).await?;
+    let saga = saga.ok_or_else(|| Problem::from(StoreError::SagaUnknown { id }))?;
+    Ok(Json(saga.into()))
+}
+
+/// Stores the request; whoever runs the saga obeys it at its next transition.
+async fn ask(
+    State(sagas): State<Sagas>,
+    id: Result<Path<String>, PathRejection>,
+    request: SagaRequest,
+) -> Result<(StatusCode, Json<SagaBody>), Problem> {
+    let saga = sagas.request_saga(&saga_id(id?)?, request).await?;
+    Ok((StatusCode::ACCEPTED, Json(saga.into())))
+}
+
+/// What cannot be an id is the id of no saga.
+fn saga_id(Path(id): Path<String>) -> Result<SagaId, Problem> {
+    let unknown = |_| Problem::new(StatusCode::NOT_FOUND, format!("there is no saga {id:?}"));
+    SagaId::new(&id).map_err(unknown)
+}

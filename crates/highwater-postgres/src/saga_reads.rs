@@ -1,0 +1,71 @@
+//! Looking sagas up by their ids: many in one call.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use highwater_core::{GroupCommit, SagaId, SagaRecord, StoreError};
+use sqlx::postgres::PgConnection;
+use tokio::time::Instant;
+
+use crate::log::Log;
+use crate::retry;
+use crate::saga_row::saga;
+
+/// Sagas in one call.
+const GROUP_MAX: usize = 512;
+
+/// Everybody who looks for one saga at the same time.
+pub(crate) type SagaReads = GroupCommit<SagaId, Result<Option<SagaRecord>, StoreError>>;
+
+/// Has those who look for sagas while a call is under way share the next one, which begins after
+/// they have asked.
+pub(crate) fn group(log: &Arc<Log>) -> SagaReads {
+    let log = Arc::clone(log);
+    GroupCommit::new(
+        |ids| (0..ids.len()).map(|nth| nth < GROUP_MAX).collect(),
+        move |ids| {
+            let log = Arc::clone(&log);
+            Box::pin(async move { log.each_saga(&ids).await })
+        },
+    )
+}
+
+impl Log {
+    /// Those of the sagas that there are, asked for until `deadline`.
+    pub(crate) async fn sagas(
+        &self,
+        ids: &[&str],
+        deadline: Instant,
+    ) -> Result<Vec<SagaRecord>, StoreError> {
+        retry::until(deadline, || async {
+            let query = self.sql.query(&self.sql.saga_known).bind(ids);
+            let read = async |conn: &mut PgConnection| query.fetch_all(conn).await;
+            self.saga_reads.with(&self.pool, read).await?.iter().map(saga).collect()
+        })
+        .await
+    }
+
+    /// Each of the sagas, if it is there.
+    async fn each_saga(&self, ids: &[SagaId]) -> Vec<Result<Option<SagaRecord>, StoreError>> {
+        let texts: Vec<&str> = ids.iter().map(SagaId::as_str).collect();
+        let deadline = Instant::now() + self.options.append_timeout;
+        let found = match self.sagas(&texts, deadline).await {
+            Ok(found) => found,
+            Err(error) => return ids.iter().map(shared(error)).collect(),
+        };
+        let found: HashMap<_, _> = found.into_iter().map(|saga| (saga.id.clone(), saga)).collect();
+        ids.iter().map(|id| Ok(found.get(id).cloned())).collect()
+    }
+}
+
+/// The error of a call that many have shared.
+fn shared<T>(error: StoreError) -> impl FnMut(&SagaId) -> Result<T, StoreError> {
+    let (is_transient, error) = (error.is_transient(), Arc::new(error));
+    move |_| {
+        let source = Box::new(Arc::clone(&error));
+        Err(match is_transient {
+            true => StoreError::Unavailable(source),
+            false => StoreError::Backend(source),
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! Order fulfilment: a saga that reserves the inventory, authorizes the payment and ships.
+//!
+//! An order that cannot be paid for ends compensated, its inventory released. The three services
+//! are part of this process; what they decide is in the event store, by idempotency key, so that
+//! it holds on every instance and after every crash.
+
+mod amount;
+mod inventory;
+mod ledger;
+mod order;
+mod payments;
+mod routes;
+mod shipping;
+mod steps;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use highwater::EventStore;
+use highwater::saga::{Orchestrator, RegisterError, Saga, SagaHandle};
+
+use inventory::Inventory;
+use ledger::Ledger;
+use order::Order;
+use payments::Payments;
+pub(crate) use routes::routes;
+use shipping::Shipping;
+use steps::{AuthorizePayment, ReserveInventory, ShipOrder};
+
+/// Adds order fulfilment to the sagas of this process; each service takes `delay` for a call.
+pub(crate) fn register(
+    sagas: &Orchestrator,
+    events: Arc<dyn EventStore>,
+    delay: Duration,
+) -> Result<Fulfilment, RegisterError> {
+    let ledger = Ledger::new(events, delay);
+    let saga = Saga::new("order-fulfillment")
+        .publish_events()
+        .step(ReserveInventory(Inventory(ledger.clone())))
+        .step(AuthorizePayment(Payments(ledger.clone())))
+        .step(ShipOrder(Shipping(ledger)));
+    Ok(Fulfilment { handle: sagas.register(saga)?, sagas: sagas.clone() })
+}
+
+/// Order fulfilment, ready to be started.
+#[derive(Debug, Clone)]
+pub(crate) struct Fulfilment {
+    handle: SagaHandle<Order>,
+    sagas: Orchestrator,
+}
