@@ -12,6 +12,8 @@ const builder = new signalR.HubConnectionBuilder()
   .withAutomaticReconnect(Array(100).fill(100));
 if (protocol === "messagepack") builder.withHubProtocol(new MessagePackHubProtocol());
 const connection = builder.build();
+connection.serverTimeoutInMilliseconds = 20_000;
+connection.keepAliveIntervalInMilliseconds = 5_000;
 
 for (const target of ["SubscriptionConfirmed", "EventReceived", "Error"]) {
   connection.on(target, (...args) => tell({ is: "call", target, arguments: args }));

@@ -61,6 +61,15 @@ clients! {
     signalrcore_long_polling_json: Signalrcore, "LongPolling", "json";
 }
 
+/// signalrcore and clients that poll wait for TCP to give up.
+#[tokio::test]
+async fn clients_and_hub_notice_half_open_connections() {
+    let notices =
+        |kind: &&Kind| kind.library != Library::Signalrcore && kind.transport != "LongPolling";
+    let kinds: Vec<_> = KINDS.iter().filter(notices).copied().collect();
+    scenarios::notices_half_open_connections(&kinds).await;
+}
+
 #[tokio::test]
 async fn every_client_stays_connected_through_40_idle_seconds() {
     scenarios::stays_connected(KINDS).await;

@@ -1,4 +1,4 @@
-//! A way to the server that can be cut, and led elsewhere.
+//! A way to the server that can be cut, frozen, and led elsewhere.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -11,19 +11,28 @@ use tokio::sync::broadcast;
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     server: Arc<Mutex<SocketAddr>>,
-    cuts: broadcast::Sender<SocketAddr>,
+    troubles: broadcast::Sender<Trouble>,
+}
+
+/// What happens to the connections there are.
+#[derive(Debug, Clone, Copy)]
+enum Trouble {
+    /// Those to this server are reset.
+    Cut(SocketAddr),
+    /// Nothing passes any more, and none is closed.
+    Frozen,
 }
 
 impl Proxy {
     pub(crate) async fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (server, cuts) = (Arc::new(Mutex::new(server)), broadcast::Sender::new(8));
-        let proxy = Self { address, server: Arc::clone(&server), cuts: cuts.clone() };
+        let (server, troubles) = (Arc::new(Mutex::new(server)), broadcast::Sender::new(8));
+        let proxy = Self { address, server: Arc::clone(&server), troubles: troubles.clone() };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = *server.lock().unwrap();
-                tokio::spawn(pass(client, server, cuts.subscribe()));
+                tokio::spawn(pass(client, server, troubles.subscribe()));
             }
         });
         proxy
@@ -32,7 +41,12 @@ impl Proxy {
     /// Cuts every connection to a server.
     pub(crate) fn cut(&self, server: SocketAddr) {
         // Fails when there is no connection to cut.
-        drop(self.cuts.send(server));
+        drop(self.troubles.send(Trouble::Cut(server)));
+    }
+
+    /// Leaves every connection half open: it is there, and nothing comes of it.
+    pub(crate) fn freeze(&self) {
+        drop(self.troubles.send(Trouble::Frozen));
     }
 
     /// Leads new connections to another server; those there are stay.
@@ -41,15 +55,26 @@ impl Proxy {
     }
 }
 
-async fn pass(mut client: TcpStream, to: SocketAddr, mut cuts: broadcast::Receiver<SocketAddr>) {
+async fn pass(mut client: TcpStream, to: SocketAddr, mut troubles: broadcast::Receiver<Trouble>) {
     let Ok(mut server) = TcpStream::connect(to).await else { return };
-    let cut = async { while cuts.recv().await.is_ok_and(|server| server != to) {} };
+    let trouble = async {
+        loop {
+            match troubles.recv().await {
+                Ok(Trouble::Cut(server)) if server != to => {}
+                Ok(trouble) => return trouble,
+                Err(_) => std::future::pending().await,
+            }
+        }
+    };
     // Whoever ends it, both sides see the connection closed; a cut resets it.
     tokio::select! {
         _ = copy_bidirectional(&mut client, &mut server) => {}
-        () = cut => {
-            drop(client.set_zero_linger());
-            drop(server.set_zero_linger());
-        }
+        trouble = trouble => match trouble {
+            Trouble::Cut(_) => {
+                drop(client.set_zero_linger());
+                drop(server.set_zero_linger());
+            }
+            Trouble::Frozen => std::future::pending().await,
+        },
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use highwater_live::Live;
+use highwater_live::{Live, LiveOptions};
 use highwater_testkit::MemoryStore;
 use serde_json::json;
 
@@ -124,6 +124,40 @@ pub(crate) async fn moves_to_another_process(kind: Kind) {
     client.events("orders", 10..15).await;
     assert_eq!(first.live.gauges().connections, 0);
     assert_eq!(second.live.gauges().subscriptions, 1);
+}
+
+/// Connections of which nothing comes any more, but no end: the client notices, and so does the
+/// hub when the client has sent pings, which pysignalr begins with later.
+pub(crate) async fn notices_half_open_connections(kinds: &[Kind]) {
+    let options = LiveOptions {
+        keep_alive: Duration::from_secs(5),
+        client_timeout: Duration::from_secs(20),
+        ..Default::default()
+    };
+    join_all(kinds.iter().map(async |kind| {
+        let served = serve(|live| live.options(options.clone())).await;
+        let proxy = Proxy::to(served.address).await;
+        append(&served.store, "orders", 5).await;
+        let mut client = Client::start(*kind, &url(proxy.address)).await;
+        client.subscribe(&json!(["orders", 0])).await;
+        client.events("orders", 0..5).await;
+        proxy.freeze();
+        append(&served.store, "orders", 5).await;
+        assert_eq!(client.event_or_reopened().await, None, "{kind:?}");
+        client.subscribe(&json!(["orders", 5])).await;
+        client.events("orders", 5..10).await;
+        if kind.library == Library::Pysignalr {
+            return;
+        }
+        let waiting = async {
+            while served.live.gauges().connections > 1 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let noticed = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+        assert!(noticed.is_ok(), "the hub keeps a dead connection of {kind:?}");
+    }))
+    .await;
 }
 
 /// Nothing to send for longer than any client waits without a sign of life.

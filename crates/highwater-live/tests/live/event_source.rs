@@ -1,6 +1,7 @@
 //! Plain server-sent events: what becomes of a browser that cannot be served now.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
@@ -8,6 +9,7 @@ use futures::StreamExt;
 use highwater_core::{EventStoreExt, EventType, Expected, NewEvent, Payload, StreamName};
 use highwater_live::{Live, LiveOptions};
 use highwater_testkit::MemoryStore;
+use tokio::time::timeout;
 use tower::ServiceExt;
 
 use crate::support::append;
@@ -56,4 +58,48 @@ async fn what_stands_before_an_event_that_cannot_be_sent_is_sent() {
     }
     let failure = "event: failure\ndata: the events cannot be sent\n\n";
     assert!(text.contains("\nid: 2\n") && text.ends_with(failure), "{text}");
+}
+
+#[tokio::test]
+async fn a_malformed_request_is_refused_with_a_reason() {
+    let live = Live::new(Arc::new(MemoryStore::new()));
+    for (uri, last) in [
+        ("/streams/a/events?from=x", None),
+        ("/streams/a/events?from=-1", None),
+        ("/streams/a/events?from=18446744073709551616", None),
+        ("/streams/%00/events", None),
+        ("/streams/%FF/events", None),
+        ("/streams/$category:/events", None),
+        ("/streams/a/events", Some("x")),
+        ("/streams/a/events", Some("-2")),
+        ("/streams/a/events", Some("")),
+    ] {
+        let mut request = Request::get(uri);
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let response = live.router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{uri} {last:?}");
+        assert!(!text(response).await.is_empty(), "{uri} {last:?}");
+    }
+    assert_eq!(live.gauges().connections, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_offset_beyond_the_end_waits_for_its_event() {
+    for from in [3, u64::MAX >> 1] {
+        let store = MemoryStore::new();
+        append(&store, "a", 2).await;
+        let live = Live::new(Arc::new(store.clone()));
+        let request = Request::get(format!("/streams/a/events?from={from}"));
+        let response = live.router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let mut body = response.into_body().into_data_stream();
+        body.next().await.unwrap().unwrap();
+        append(&store, "a", 3).await;
+        let event = timeout(Duration::from_millis(200), body.next()).await;
+        match event {
+            Ok(event) => assert!(event.unwrap().unwrap().starts_with(b"id: 3\n")),
+            Err(_) => assert_ne!(from, 3, "it never comes"),
+        }
+    }
 }

@@ -12,6 +12,11 @@ use highwater_testkit::MemoryStore;
 use tokio::time::sleep;
 use tower::ServiceExt;
 
+/// How many seeds each live buffer is tried with: `LIVE_SEEDS`, or fewer, to be quick.
+fn seeds(few: u64) -> u64 {
+    std::env::var("LIVE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(few)
+}
+
 const STORED: u64 = 10_000;
 const LIVE: u64 = 400;
 
@@ -63,7 +68,7 @@ async fn server_sent_events_have_no_gap_and_no_duplicate() {
     let (mut from, mut end) = (0, STORED);
     for live_buffer in [1, 2, 32] {
         let live = Live::new(Arc::new(store.clone())).options(with_buffer(live_buffer));
-        for seed in 0..34 {
+        for seed in 0..seeds(34) {
             let writer = tokio::spawn(append_live(store.clone(), seed));
             let uri = format!("/streams/orders/events?from={from}");
             let ids = read_sse(&live, &uri, end + LIVE - 1).await;
@@ -91,7 +96,7 @@ async fn a_category_and_everything_have_each_position_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_web_socket_has_no_gap_and_no_duplicate() {
     for live_buffer in [1, 2, 32] {
-        for seed in 0..4 {
+        for seed in 0..seeds(4) {
             let served = serve(|live| live.options(with_buffer(live_buffer))).await;
             append(&served.store, "orders", STORED).await;
             let mut socket = Socket::connect(served.address).await;

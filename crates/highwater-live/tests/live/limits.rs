@@ -319,3 +319,23 @@ async fn a_client_that_reads_nothing_holds_little_slows_nobody_and_is_disconnect
     let gauges = served.live.gauges();
     assert_eq!((gauges.buffered_bytes, gauges.slowest_lag, gauges.subscriptions), (0, 0, 1));
 }
+
+#[tokio::test]
+async fn one_identity_and_one_address_have_only_so_many_connections() {
+    let mut options = LiveOptions::default();
+    options.limits.connections_per_identity = Some(1);
+    let served = serve(|live| live.access(OnlyAnn).options(options)).await;
+    let first = Socket::open(served.address, "?access_token=ann-1").await.unwrap();
+    assert!(Socket::open(served.address, "?access_token=ann-2").await.is_err());
+    let _bob = Socket::open(served.address, "?access_token=bob").await.unwrap();
+    drop(first);
+    until("ann has gone", || served.live.gauges().connections == 1).await;
+    Socket::open(served.address, "?access_token=ann-2").await.unwrap();
+
+    let mut options = LiveOptions::default();
+    options.limits.connections_per_address = Some(1);
+    let served = serve(|live| live.options(options)).await;
+    let _first = Socket::open(served.address, "").await.unwrap();
+    let answer = post(&served, "/hubs/events/negotiate", "").await;
+    assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
+}

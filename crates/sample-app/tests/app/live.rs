@@ -165,6 +165,28 @@ fn what_one_process_appends_arrives_at_the_clients_of_another() {
 }
 
 #[test]
+fn what_is_stored_joins_what_two_processes_append_meanwhile() {
+    let database = Database::postgres();
+    let apps = [App::start(&database), App::start(&database)];
+    append(apps[0].address, "notes", 4_000);
+    let mut client = SignalR::connect(apps[0].address, "WebSockets");
+    let mut notes = PlainEvents::open(apps[1].address, "/streams/notes/events?from=0", "");
+    let mut all = PlainEvents::open(apps[0].address, "/streams/$all/events?from=0", "");
+    client.subscribe("notes", 0);
+    std::thread::scope(|scope| {
+        for app in apps.iter().cycle().take(4) {
+            scope.spawn(|| (0..50).for_each(|_| append(app.address, "notes", 5)));
+        }
+        scope.spawn(|| notes.expect(0..5_000));
+        scope.spawn(|| {
+            let offset = |_| all.next().unwrap().1["offset"].as_i64().unwrap();
+            assert!((0..5_000).map(offset).eq(0..5_000), "everything is one stream here");
+        });
+        (0..5_000).for_each(|offset| assert_eq!(client.offset(), offset));
+    });
+}
+
+#[test]
 fn the_page_runs_its_own_script_alone_and_needs_nothing_from_elsewhere() {
     let database = Database::sqlite();
     let app = App::start(&database);
