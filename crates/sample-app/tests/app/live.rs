@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Database, PlainEvents, SignalR, Told, get, on_both_databases, post, run_readme_snippet,
-    wait_for,
+    App, Database, PlainEvents, SignalR, Told, get, on_both_databases, order, post,
+    run_readme_snippet, start, wait_for, wait_for_state,
 };
 
 const USERS: &str = "/streams/UserWorkflow/events";
@@ -129,6 +129,18 @@ on_both_databases! {
         let state = &event["data"];
         assert_eq!((&state["checkpoint"], &state["eventsProcessed"]), (&json!(1), &json!(2)));
         assert_eq!(state["streamName"], "UserWorkflow");
+    }
+
+    fn a_saga_is_followed_to_its_end(database: &Database) {
+        let app = App::start(database);
+        let mut sagas = PlainEvents::open(app.address, "/streams/$category:saga/events", "");
+        let saga = start(&app, &order("order-1", false));
+        let events = std::iter::from_fn(|| sagas.next()).map(|(_, event)| event);
+        let steps = events.filter(|event| event["eventType"] == "StepCompleted").take(3);
+        for event in steps {
+            assert_eq!(event["streamName"], format!("saga-order-fulfillment-{saga}"));
+        }
+        wait_for_state(&app, &saga, "Completed");
     }
 
     fn the_hub_shows_what_it_does(database: &Database) {
