@@ -4,5 +4,4 @@ select
     is_unwinding, current_step, completed_steps, data, error_message, waiting_for,
     request, revision, epoch, owner, coalesce(lease_until, due_at), started_at, last_updated,
     completed_at
-from highwater.saga_states
-where saga_id = any($1)
+from highwater.known_sagas($1)
