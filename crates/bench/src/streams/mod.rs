@@ -2,6 +2,7 @@
 
 mod appends;
 mod catch_up;
+mod import;
 pub(crate) mod memory;
 mod raw;
 mod raw_postgres;
@@ -23,7 +24,8 @@ const HOW: &str = "\
 Rates are events per second. The raw limit is plain SQL through the same driver, with the same \
 number of connections, on a table with a primary key and a unique (stream, offset), without any \
 of the guarantees. An event is about 315 bytes of JSON. A ratio above 1 is no magic: concurrent \
-appends share a commit, and the next page is read while the last one is decoded.";
+appends share a commit, and the next page is read while the last one is decoded. COPY fills a \
+table that has a unique event id besides, by which an import that is repeated adds nothing.";
 
 /// Every case on both databases.
 pub(crate) async fn measure(plan: &Plan) -> Result<[Section; 2]> {
@@ -31,6 +33,8 @@ pub(crate) async fn measure(plan: &Plan) -> Result<[Section; 2]> {
     let appends = pg_store(&plan.url, "bench_appends").await?;
     let reads = pg_store(&plan.url, "bench_reads").await?;
     let mut rows = compare(plan, &appends, &reads, &raw).await?;
+    let imports = pg_store(&plan.url, "bench_imports").await?;
+    rows.push(import::compare(plan, &imports, &raw).await?);
     rows.push(memory::peak(plan).await?);
     let postgres = Section { title: "Streams, PostgreSQL", how: HOW, rows };
 

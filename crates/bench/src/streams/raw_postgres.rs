@@ -1,6 +1,9 @@
 //! The raw limit on PostgreSQL.
 
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use std::fmt::Write;
+
+use highwater::EventId;
+use sqlx::postgres::{PgPool, PgPoolCopyExt, PgPoolOptions};
 use sqlx::{Executor, Row};
 
 use super::raw::{Raw, RawEvent, Totals};
@@ -12,6 +15,8 @@ const TABLES: &str = include_str!("../../sql/postgres/tables.sql");
 const APPEND_ONE: &str = include_str!("../../sql/postgres/append_one.sql");
 
 const APPEND_MANY: &str = include_str!("../../sql/postgres/append_many.sql");
+
+const COPY: &str = r#"copy raw.imports (stream, "offset", type, data, event_id) from stdin"#;
 
 const PAGE: &str = include_str!("../../sql/postgres/page.sql");
 
@@ -28,6 +33,20 @@ impl RawPostgres {
         let pool = options.connect(url).await?;
         pool.execute(TABLES).await?;
         Ok(Self(pool))
+    }
+
+    /// Copies events, each given by its stream, its offset and its payload, into a table that
+    /// knows events by their ids.
+    pub(crate) async fn import(&self, events: Vec<(String, u64, String)>) -> Result {
+        let mut lines = String::new();
+        for (stream, offset, payload) in events {
+            let (payload, id) = (payload.replace('\\', r"\\"), EventId::new());
+            writeln!(lines, "{stream}\t{offset}\t{PLACED}\t{payload}\t{id}")?;
+        }
+        let mut copy = self.0.copy_in_raw(COPY).await?;
+        copy.send(lines.into_bytes()).await?;
+        copy.finish().await?;
+        Ok(())
     }
 }
 
