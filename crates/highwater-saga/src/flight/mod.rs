@@ -77,9 +77,12 @@ impl Flight {
     pub(crate) async fn run(mut self) {
         if let Some(error) = self.standing.mismatch(&self.saga.plan) {
             tracing::error!(saga = %self.saga.id, error, "the saga cannot be run");
-            let refused = self.standing.unreadable(error);
-            while matches!(self.record(refused.clone()).await, Course::Asked) {}
-            return;
+            loop {
+                let refused = self.standing.unreadable(error.clone(), self.saga.request);
+                if !matches!(self.record(refused).await, Course::Asked) {
+                    return;
+                }
+            }
         }
         while let Course::On | Course::Asked = self.turn().await {}
     }
