@@ -1,6 +1,6 @@
 //! A store that loses requests and answers, or is slow.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,9 +20,16 @@ struct Flaky {
     delay: Duration,
     is_losing: bool,
     calls: AtomicUsize,
+    /// Whether the next claim is never answered.
+    is_deaf: AtomicBool,
 }
 
 impl Flaky {
+    fn new(inner: MemoryStore) -> Self {
+        let (delay, is_losing) = (Duration::ZERO, false);
+        Self { inner, delay, is_losing, calls: 0.into(), is_deaf: false.into() }
+    }
+
     async fn call<T>(
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
@@ -47,6 +54,9 @@ impl SagaStore for Flaky {
     }
 
     async fn claim_sagas(&self, claim: &SagaClaim) -> Result<Vec<ClaimedSaga>, StoreError> {
+        if self.is_deaf.swap(false, Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         self.call(self.inner.claim_sagas(claim)).await
     }
 
@@ -88,8 +98,7 @@ async fn outages_of_the_store_cost_time_and_repeat_no_step() {
     for first in 0..3 {
         let world = World::default();
         let calls = AtomicUsize::new(first);
-        let store =
-            Flaky { inner: MemoryStore::new(), delay: Duration::ZERO, is_losing: true, calls };
+        let store = Flaky { is_losing: true, calls, ..Flaky::new(MemoryStore::new()) };
         let sagas = Orchestrator::with_options(store, options()).unwrap();
         let trips = sagas.register(trip(&world).publish_events()).unwrap();
         let process = Process::run(sagas);
@@ -134,7 +143,7 @@ impl Step<Trip> for Long {
 async fn a_slow_store_costs_a_long_step_no_lease() {
     let (inner, world) = (MemoryStore::new(), World::default());
     let delay = Duration::from_secs(1);
-    let store = || Flaky { inner: inner.clone(), delay, is_losing: false, calls: 0.into() };
+    let store = || Flaky { delay, ..Flaky::new(inner.clone()) };
     let process = || {
         let sagas = Orchestrator::with_options(store(), options()).unwrap();
         let trips = sagas.register(Saga::new("book-trip").step(Long(world.clone()))).unwrap();
@@ -145,4 +154,17 @@ async fn a_slow_store_costs_a_long_step_no_lease() {
     let ended = one.end_of("trip-1").await;
     assert_eq!((ended.progress.state, ended.epoch), (SagaState::Completed, 1));
     assert_eq!(world.calls(), ["trip-1/long/run"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_is_never_answered_costs_no_more_than_a_lease() {
+    let world = World::default();
+    let store = Flaky { is_deaf: true.into(), ..Flaky::new(MemoryStore::new()) };
+    let sagas = Orchestrator::with_options(store, options()).unwrap();
+    let trips = sagas.register(trip(&world)).unwrap();
+    let process = Process::run(sagas);
+    tokio::task::yield_now().await;
+    trips.start(id("trip-1"), &Trip::default()).await.unwrap();
+    process.end_of("trip-1").await;
+    process.stop().await;
 }
