@@ -4,7 +4,6 @@ mod attempt;
 mod record;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::Utc;
 use highwater_core::{ClaimedSaga, SagaRecord, Signal, StoreError};
@@ -15,9 +14,6 @@ use crate::definition::Definition;
 use crate::engine::Engine;
 use crate::lease_keeper::LeaseKeeper;
 use crate::machine::{Move, Next, Outcome, Standing, Times};
-
-/// The longest timer; beyond it databases disagree about what a time is.
-const TIMER_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// A claimed saga, worked on until its lease is given back or lost.
 pub(crate) struct Flight {
