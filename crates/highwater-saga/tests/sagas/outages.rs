@@ -12,7 +12,7 @@ use highwater_saga::{Orchestrator, Saga, Step, StepContext, StepResult};
 use highwater_testkit::MemoryStore;
 use tokio::time::sleep;
 
-use crate::support::{HOUR, Process, Trip, World, id, options, outcomes, trip};
+use crate::support::{HOUR, Process, Trip, World, id, options, orchestrator, outcomes, trip};
 
 /// Takes its time to claim, record and renew, and may lose requests and answers in turn.
 struct Flaky {
@@ -22,12 +22,20 @@ struct Flaky {
     calls: AtomicUsize,
     /// Whether the next claim is never answered.
     is_deaf: AtomicBool,
+    /// By how much more claims are delayed.
+    claim_delay: Duration,
 }
 
 impl Flaky {
     fn new(inner: MemoryStore) -> Self {
-        let (delay, is_losing) = (Duration::ZERO, false);
-        Self { inner, delay, is_losing, calls: 0.into(), is_deaf: false.into() }
+        Self {
+            inner,
+            delay: Duration::ZERO,
+            is_losing: false,
+            calls: 0.into(),
+            is_deaf: false.into(),
+            claim_delay: Duration::ZERO,
+        }
     }
 
     async fn call<T>(
@@ -57,7 +65,9 @@ impl SagaStore for Flaky {
         if self.is_deaf.swap(false, Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        self.call(self.inner.claim_sagas(claim)).await
+        let claimed = self.call(self.inner.claim_sagas(claim)).await;
+        sleep(self.claim_delay).await;
+        claimed
     }
 
     async fn record_sagas(&self, transitions: Vec<SagaTransition>) -> Each<SagaRecorded> {
@@ -167,4 +177,20 @@ async fn a_claim_that_is_never_answered_costs_no_more_than_a_lease() {
     trips.start(id("trip-1"), &Trip::default()).await.unwrap();
     process.end_of("trip-1").await;
     process.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_long_in_coming_is_renewed_in_time() {
+    let (inner, world) = (MemoryStore::new(), World::default());
+    let claim_delay = Duration::from_secs(8);
+    let store = Flaky { claim_delay, ..Flaky::new(inner.clone()) };
+    let trips = || Saga::new("book-trip").step(Long(world.clone()));
+    let starter = orchestrator(&inner).register(trips()).unwrap();
+    starter.start(id("trip-1"), &Trip::default()).await.unwrap();
+    let sagas = Orchestrator::with_options(store, options()).unwrap();
+    sagas.register(trips()).unwrap();
+    let process = Process::run(sagas);
+    let ended = process.end_of("trip-1").await;
+    assert_eq!((ended.progress.state, ended.epoch), (SagaState::Completed, 1));
+    assert_eq!(world.calls(), ["trip-1/long/run"]);
 }
