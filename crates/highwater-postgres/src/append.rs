@@ -1,7 +1,6 @@
 //! Appends: many waiting ones in one call, and each with its own answer.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use highwater_core::{
     Appended, EventId, Position, RecordedEvent, StoreError, StreamAppend, append,
@@ -12,6 +11,7 @@ use sqlx::{Postgres, Row};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::error::for_each;
 use crate::group::{Done, Group, Stream};
 use crate::log::Log;
 use crate::plan::{Facts, Plan};
@@ -193,15 +193,9 @@ impl<'a> Commit<'a> {
 
     /// Gives up on what is still waiting of a round.
     fn fail(&mut self, round: &[usize], error: StoreError) {
-        let is_transient = error.is_transient();
-        let error = Arc::new(error);
+        let mut error = for_each(error);
         for index in round {
-            let source = Box::new(Arc::clone(&error));
-            self.answers[*index].get_or_insert(Err(if is_transient {
-                StoreError::Unavailable(source)
-            } else {
-                StoreError::Backend(source)
-            }));
+            self.answers[*index].get_or_insert_with(|| Err(error()));
         }
     }
 }
