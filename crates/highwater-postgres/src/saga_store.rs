@@ -11,7 +11,7 @@ use highwater_core::{
     StoreError, Wake,
 };
 use sqlx::Row;
-use sqlx::postgres::PgBindIterExt;
+use sqlx::postgres::{PgBindIterExt, PgConnection};
 use tokio::time::Instant;
 
 use crate::PgStore;
@@ -111,7 +111,10 @@ impl Log {
             let query = query.bind(sorted.iter().map(|lease| lease.id.as_str()).bind_iter());
             let query = query.bind(sorted.iter().map(|lease| signed(lease.epoch)).bind_iter());
             let query = query.bind(sorted.iter().map(|lease| lease.owner.as_str()).bind_iter());
-            let row = query.bind(microseconds(ttl)).fetch_one(&self.pool).await?;
+            let query = query.bind(microseconds(ttl));
+            let renew = async |conn: &mut PgConnection| query.fetch_one(conn).await;
+            // Not one of the pool: whoever takes all of those must not cost a worker its leases.
+            let row = self.saga_records.with(&self.pool, renew).await?;
             Ok(row.try_get::<Vec<_>, _>(0)?.into_iter().collect())
         })
         .await?;
