@@ -11,7 +11,6 @@ use sqlx::{Postgres, Row};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::error::for_each;
 use crate::group::{Done, Group, Stream};
 use crate::log::Log;
 use crate::plan::{Facts, Plan};
@@ -193,7 +192,7 @@ impl<'a> Commit<'a> {
 
     /// Gives up on what is still waiting of a round.
     fn fail(&mut self, round: &[usize], error: StoreError) {
-        let mut error = for_each(error);
+        let mut error = error.for_each();
         for index in round {
             self.answers[*index].get_or_insert_with(|| Err(error()));
         }

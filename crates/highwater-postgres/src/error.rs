@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::iter::successors;
-use std::sync::Arc;
 
 use highwater_core::StoreError;
 
@@ -12,18 +11,6 @@ pub(crate) fn store_error(error: impl Error + Send + Sync + 'static) -> StoreErr
         StoreError::Unavailable(Box::new(error))
     } else {
         StoreError::Backend(Box::new(error))
-    }
-}
-
-/// The error of a call that many have shared, once for each of them.
-pub(crate) fn for_each(error: StoreError) -> impl FnMut() -> StoreError {
-    let (is_transient, error) = (error.is_transient(), Arc::new(error));
-    move || {
-        let source = Box::new(Arc::clone(&error));
-        match is_transient {
-            true => StoreError::Unavailable(source),
-            false => StoreError::Backend(source),
-        }
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::append::{bind_group, refusal};
-use crate::error::{for_each, store_error};
+use crate::error::store_error;
 use crate::group::{Done, Group};
 use crate::held::Held;
 use crate::log::Log;
@@ -202,7 +202,7 @@ impl<'a, E: Entry> Commit<'a, E> {
 
     /// Gives up on what is still waiting of a round; what was done in it, or before, stays done.
     fn fail(&mut self, round: &[usize], error: StoreError) {
-        let mut error = for_each(error);
+        let mut error = error.for_each();
         for index in round {
             self.answers[*index].get_or_insert_with(|| Err(error()));
         }

@@ -8,7 +8,6 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 use tokio::time::Instant;
 
-use crate::error::for_each;
 use crate::log::Log;
 use crate::retry;
 use crate::saga_row::{Unreadable, saga};
@@ -54,7 +53,7 @@ impl Log {
         let found = match self.sagas(&texts, deadline).await {
             Ok(found) => found,
             Err(error) => {
-                let mut error = for_each(error);
+                let mut error = error.for_each();
                 return ids.iter().map(|_| Err(error())).collect();
             }
         };

@@ -111,13 +111,8 @@ where
     if expected == 1 {
         return vec![Err(error)];
     }
-    let is_transient = error.is_transient();
-    let shared = Arc::new(error);
-    let share = || match is_transient {
-        true => StoreError::Unavailable(Box::new(Arc::clone(&shared))),
-        false => StoreError::Backend(Box::new(Arc::clone(&shared))),
-    };
-    (0..expected).map(|_| Err(share())).collect()
+    let mut error = error.for_each();
+    (0..expected).map(|_| Err(error())).collect()
 }
 
 fn answer<Res>(answer: Option<Result<Res, StoreError>>) -> Result<Res, StoreError> {
