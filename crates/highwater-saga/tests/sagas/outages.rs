@@ -8,7 +8,7 @@ use highwater_core::{
     ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery, SagaRecord,
     SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal, StoreError, Wake,
 };
-use highwater_saga::{Orchestrator, Saga, Step, StepContext, StepResult};
+use highwater_saga::{Orchestrator, OrchestratorOptions, Saga, Step, StepContext, StepResult};
 use highwater_testkit::MemoryStore;
 use tokio::time::sleep;
 
@@ -182,15 +182,18 @@ async fn a_claim_that_is_never_answered_costs_no_more_than_a_lease() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_was_long_in_coming_is_renewed_in_time() {
     let (inner, world) = (MemoryStore::new(), World::default());
-    let claim_delay = Duration::from_secs(8);
-    let store = Flaky { claim_delay, ..Flaky::new(inner.clone()) };
     let trips = || Saga::new("book-trip").step(Long(world.clone()));
     let starter = orchestrator(&inner).register(trips()).unwrap();
     starter.start(id("trip-1"), &Trip::default()).await.unwrap();
-    let sagas = Orchestrator::with_options(store, options()).unwrap();
-    sagas.register(trips()).unwrap();
-    let process = Process::run(sagas);
-    let ended = process.end_of("trip-1").await;
+    let claim_delay = Duration::from_secs(8);
+    let slow = Flaky { claim_delay, ..Flaky::new(inner.clone()) };
+    let slow = Orchestrator::with_options(slow, options()).unwrap();
+    slow.register(trips()).unwrap();
+    let slow = Process::run(slow);
+    sleep(Duration::from_secs(1)).await;
+    let every_second = OrchestratorOptions { poll_interval: Duration::from_secs(1), ..options() };
+    let (_other, _) = Process::with(&inner, trips(), every_second);
+    let ended = slow.end_of("trip-1").await;
     assert_eq!((ended.progress.state, ended.epoch), (SagaState::Completed, 1));
     assert_eq!(world.calls(), ["trip-1/long/run"]);
 }

@@ -14,13 +14,13 @@ use highwater_core::{
     StoreError, Wake,
 };
 use highwater_saga::{
-    Direction, Orchestrator, RetryPolicy, Saga, SagaHandle, Step, StepContext, StepError,
-    StepResult,
+    Direction, Orchestrator, OrchestratorOptions, RetryPolicy, Saga, SagaHandle, Step, StepContext,
+    StepError, StepResult,
 };
 use highwater_testkit::MemoryStore;
 use tokio::time::sleep;
 
-use crate::support::{Process, Trip, World, id, options};
+use crate::support::{Process, Trip, World, id};
 
 const SEEDS: u64 = 30;
 const SAGAS: usize = 12;
@@ -91,7 +91,9 @@ impl Storm {
     }
 
     fn process(&self) -> (Process, SagaHandle<Trip>) {
-        let sagas = Orchestrator::with_options(self.clone(), options()).unwrap();
+        let poll_interval = Duration::from_millis(250);
+        let options = OrchestratorOptions { poll_interval, ..Default::default() };
+        let sagas = Orchestrator::with_options(self.clone(), options).unwrap();
         let trips = sagas.register(self.saga()).unwrap();
         (Process::run(sagas), trips)
     }
@@ -126,8 +128,10 @@ impl Storm {
                 sleep(Duration::from_mins(1)).await;
             }
             4 | 5 => {
-                sleep(Duration::from_secs(14)).await;
-                self.check(cx).await;
+                for _ in 0..56 {
+                    sleep(Duration::from_millis(250)).await;
+                    self.check(cx).await;
+                }
                 effect();
             }
             _ => effect(),
