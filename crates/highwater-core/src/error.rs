@@ -1,5 +1,8 @@
 //! The one error of every store.
 
+use std::error::Error;
+use std::sync::Arc;
+
 use crate::{
     EventId, Expected, InvalidName, InvalidPlace, Offset, ProjectionName, SagaId, SagaRequest,
     SagaState, Source, StreamName,
@@ -127,6 +130,22 @@ impl StoreError {
         matches!(self, Self::Unavailable(_))
     }
 
+    /// The error of a call that many have shared, once for each of them.
+    ///
+    /// For backends. Each is `Unavailable` or `Backend`, whatever this one is: only that it may
+    /// pass is true of all.
+    pub fn for_each(self) -> impl FnMut() -> Self {
+        let is_transient = self.is_transient();
+        let cause: Arc<dyn Error + Send + Sync> = match self {
+            Self::Unavailable(cause) | Self::Backend(cause) => cause.into(),
+            other => Arc::new(other),
+        };
+        move || {
+            let cause = Box::new(Arc::clone(&cause));
+            if is_transient { Self::Unavailable(cause) } else { Self::Backend(cause) }
+        }
+    }
+
     /// A request that breaks a rule.
     pub fn invalid(reason: impl Into<String>) -> Self {
         Self::Invalid(reason.into())
@@ -170,5 +189,18 @@ mod tests {
         };
         assert_eq!(conflict.to_string(), "stream \"account-1\" was expected at 3 but is at none");
         assert!(!conflict.is_transient());
+    }
+
+    #[test]
+    fn everyone_who_shared_a_call_gets_the_cause() {
+        let mut error = StoreError::Unavailable("the line is dead".into()).for_each();
+        for _ in 0..2 {
+            let error = error();
+            assert!(error.is_transient());
+            let cause = error.source().map(ToString::to_string);
+            assert_eq!(cause.as_deref(), Some("the line is dead"));
+        }
+        let mut error = StoreError::invalid("no").for_each();
+        assert!(matches!(error(), StoreError::Backend(_)));
     }
 }

@@ -5,7 +5,8 @@ use crate::{EventId, Payload, SagaName, SignalKey};
 /// Something that happened outside, for one saga that waits for it or is going to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signal {
-    /// Its identity, such as that of the event behind it; delivering it again does nothing.
+    /// Its identity, such as that of the event behind it: delivering it again to the same kind of
+    /// saga under the same key does nothing. Under another key it is another signal.
     pub id: EventId,
     /// The kind of saga that it is for.
     pub saga: SagaName,

@@ -25,7 +25,8 @@ pub type Each<T> = Result<Vec<Result<T, StoreError>>, StoreError>;
 /// - Time is the store's: leases, timers and deadlines are given as durations and judged by its
 ///   clock alone.
 /// - **A signal is never missed**: whether it is delivered before, while or after a saga begins
-///   to wait for it, the saga becomes due. It goes to one saga, the first to claim it, once.
+///   to wait for it, the saga becomes due. It goes to one saga, the first to claim it, once; one
+///   that starts to unwind before it has used it up leaves it to the next.
 /// - Entries of a batch succeed or fail alone. No saga, and no stream, occurs in two of them.
 /// - Every method is cancel safe: what a dropped call had begun is made whole or not at all.
 ///
@@ -73,7 +74,8 @@ pub trait SagaStore: Send + Sync + 'static {
 
     /// Keeps the signal until a saga uses it up, and makes those due that wait for it.
     ///
-    /// Delivering an id again does nothing, even when the signal has been used up.
+    /// Delivering an id again does nothing, even when the signal has been used up; one that is
+    /// delivered to another kind of saga, or under another key, is another signal.
     async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError>;
 
     /// The saga, or `None` when there is none of this id.

@@ -1,7 +1,6 @@
 //! Appends: many waiting ones in one call, and each with its own answer.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use highwater_core::{
     Appended, EventId, Position, RecordedEvent, StoreError, StreamAppend, append,
@@ -193,15 +192,9 @@ impl<'a> Commit<'a> {
 
     /// Gives up on what is still waiting of a round.
     fn fail(&mut self, round: &[usize], error: StoreError) {
-        let is_transient = error.is_transient();
-        let error = Arc::new(error);
+        let mut error = error.for_each();
         for index in round {
-            let source = Box::new(Arc::clone(&error));
-            self.answers[*index].get_or_insert(Err(if is_transient {
-                StoreError::Unavailable(source)
-            } else {
-                StoreError::Backend(source)
-            }));
+            self.answers[*index].get_or_insert_with(|| Err(error()));
         }
     }
 }

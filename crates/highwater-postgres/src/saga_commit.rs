@@ -1,6 +1,6 @@
 //! Creations and transitions of sagas: many in one call, and each with its own answer.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use highwater_core::{
     Each, EventId, Position, SagaId, SagaRecord, StoreError, StreamAppend, append,
@@ -54,11 +54,8 @@ impl Log {
             if waiting.is_empty() {
                 return Ok(commit.answers.into_iter().flatten().collect());
             }
-            match commit.round(&waiting).await {
-                Err(error) if commit.is_one_by_one => {
-                    commit.answers[waiting[0]] = Some(Err(error));
-                }
-                other => other?,
+            if let Err(error) = commit.round(&waiting).await {
+                commit.fail(&waiting, error);
             }
         }
     }
@@ -192,14 +189,23 @@ impl<'a, E: Entry> Commit<'a, E> {
             return Ok(());
         }
         let ids: Vec<&str> = unfit.iter().map(|index| self.entries[*index].id().as_str()).collect();
-        let found = self.log.sagas(&ids, self.deadline).await?;
-        let mut found: HashMap<_, _> =
-            found.into_iter().map(|saga| (saga.id.clone(), saga)).collect();
+        let mut found = self.log.sagas(&ids, self.deadline).await?;
         for &index in unfit {
             let entry = &self.entries[index];
-            self.answers[index] = entry.not_done(found.remove(entry.id()));
+            self.answers[index] = match found.remove(entry.id().as_str()).transpose() {
+                Ok(saga) => entry.not_done(saga),
+                Err(unreadable) => Some(Err(unreadable.into())),
+            };
         }
         Ok(())
+    }
+
+    /// Gives up on what is still waiting of a round; what was done in it, or before, stays done.
+    fn fail(&mut self, round: &[usize], error: StoreError) {
+        let mut error = error.for_each();
+        for index in round {
+            self.answers[*index].get_or_insert_with(|| Err(error()));
+        }
     }
 
     /// Answers entries whose events are refused; those that the log has already go on without.

@@ -4,18 +4,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use highwater_core::{GroupCommit, SagaId, SagaRecord, StoreError};
+use sqlx::Row;
 use sqlx::postgres::PgConnection;
 use tokio::time::Instant;
 
 use crate::log::Log;
 use crate::retry;
-use crate::saga_row::saga;
+use crate::saga_row::{Unreadable, saga};
 
 /// Sagas in one call.
 const GROUP_MAX: usize = 512;
 
 /// Everybody who looks for one saga at the same time.
 pub(crate) type SagaReads = GroupCommit<SagaId, Result<Option<SagaRecord>, StoreError>>;
+
+/// Sagas by their ids; one that cannot be read keeps nobody from the others.
+pub(crate) type Found = HashMap<String, Result<SagaRecord, Unreadable>>;
 
 /// Has those who look for sagas while a call is under way share the next one, which begins after
 /// they have asked.
@@ -32,15 +36,12 @@ pub(crate) fn group(log: &Arc<Log>) -> SagaReads {
 
 impl Log {
     /// Those of the sagas that there are, asked for until `deadline`.
-    pub(crate) async fn sagas(
-        &self,
-        ids: &[&str],
-        deadline: Instant,
-    ) -> Result<Vec<SagaRecord>, StoreError> {
+    pub(crate) async fn sagas(&self, ids: &[&str], deadline: Instant) -> Result<Found, StoreError> {
         retry::until(deadline, || async {
             let query = self.sql.query(&self.sql.saga_known).bind(ids);
             let read = async |conn: &mut PgConnection| query.fetch_all(conn).await;
-            self.saga_reads.with(&self.pool, read).await?.iter().map(saga).collect()
+            let rows = self.saga_reads.with(&self.pool, read).await?;
+            rows.iter().map(|row| Ok((row.try_get(0)?, saga(row)))).collect()
         })
         .await
     }
@@ -51,21 +52,12 @@ impl Log {
         let deadline = Instant::now() + self.options.append_timeout;
         let found = match self.sagas(&texts, deadline).await {
             Ok(found) => found,
-            Err(error) => return ids.iter().map(shared(error)).collect(),
+            Err(error) => {
+                let mut error = error.for_each();
+                return ids.iter().map(|_| Err(error())).collect();
+            }
         };
-        let found: HashMap<_, _> = found.into_iter().map(|saga| (saga.id.clone(), saga)).collect();
-        ids.iter().map(|id| Ok(found.get(id).cloned())).collect()
-    }
-}
-
-/// The error of a call that many have shared.
-fn shared<T>(error: StoreError) -> impl FnMut(&SagaId) -> Result<T, StoreError> {
-    let (is_transient, error) = (error.is_transient(), Arc::new(error));
-    move |_| {
-        let source = Box::new(Arc::clone(&error));
-        Err(match is_transient {
-            true => StoreError::Unavailable(source),
-            false => StoreError::Backend(source),
-        })
+        let find = |id: &SagaId| Ok(found.get(id.as_str()).cloned().transpose()?);
+        ids.iter().map(find).collect()
     }
 }

@@ -1,11 +1,14 @@
 //! Decodes sagas as they come from the database.
 
+use std::error::Error;
+use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use highwater_core::{
     ClaimedSaga, CorrelationId, EventId, Owner, Payload, SagaId, SagaName, SagaProgress,
-    SagaRecord, Signal, SignalKey, StepRecord,
+    SagaRecord, Signal, SignalKey, StepRecord, StoreError,
 };
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -13,7 +16,47 @@ use sqlx::postgres::PgRow;
 use crate::row::{decode_error, required, text};
 
 /// A saga, from the columns that `saga_known.sql` and its like return.
-pub(crate) fn saga(row: &PgRow) -> Result<SagaRecord, sqlx::Error> {
+pub(crate) fn saga(row: &PgRow) -> Result<SagaRecord, Unreadable> {
+    decode(row).map_err(|error| Unreadable::new(row, error))
+}
+
+/// A saga under its new lease, from the columns that `saga_claim.sql` returns.
+pub(crate) fn claimed(row: &PgRow) -> Result<ClaimedSaga, Unreadable> {
+    decode_claimed(row).map_err(|error| Unreadable::new(row, error))
+}
+
+/// A saga that a newer version of the store has written, or that is damaged.
+#[derive(Debug, Clone)]
+pub(crate) struct Unreadable {
+    id: String,
+    error: Arc<sqlx::Error>,
+}
+
+impl Unreadable {
+    fn new(row: &PgRow, error: sqlx::Error) -> Self {
+        Self { id: row.try_get(0).unwrap_or_default(), error: Arc::new(error) }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "saga {:?} cannot be read", self.id)
+    }
+}
+
+impl Error for Unreadable {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.error)
+    }
+}
+
+impl From<Unreadable> for StoreError {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Backend(Box::new(unreadable))
+    }
+}
+
+fn decode(row: &PgRow) -> Result<SagaRecord, sqlx::Error> {
     let progress = SagaProgress {
         state: required(row, 6)?.parse().map_err(decode_error)?,
         is_unwinding: row.try_get(7)?,
@@ -42,9 +85,8 @@ pub(crate) fn saga(row: &PgRow) -> Result<SagaRecord, sqlx::Error> {
     })
 }
 
-/// A saga under its new lease, from the columns that `saga_claim.sql` returns.
-pub(crate) fn claimed(row: &PgRow) -> Result<ClaimedSaga, sqlx::Error> {
-    let record = saga(row)?;
+fn decode_claimed(row: &PgRow) -> Result<ClaimedSaga, sqlx::Error> {
+    let record = decode(row)?;
     let signal = match (row.try_get(24)?, &record.progress.waiting_for) {
         (Some(id), Some(key)) => Some(Signal {
             id: EventId::from_uuid(id),

@@ -1,6 +1,7 @@
 //! The store of sagas.
 
 use std::collections::HashSet;
+use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use highwater_core::{
     StoreError, Wake,
 };
 use sqlx::Row;
-use sqlx::postgres::PgBindIterExt;
+use sqlx::postgres::{PgBindIterExt, PgConnection};
 use tokio::time::Instant;
 
 use crate::PgStore;
@@ -18,7 +19,7 @@ use crate::checkpoint_store::{TTL_MAX, signed};
 use crate::error::store_error;
 use crate::log::Log;
 use crate::retry;
-use crate::saga_row::{claimed, saga};
+use crate::saga_row::{Unreadable, claimed, saga};
 
 #[async_trait]
 impl SagaStore for PgStore {
@@ -37,7 +38,7 @@ impl SagaStore for PgStore {
         let query = query.bind(definitions().map(|(name, _)| name.as_str()).bind_iter());
         let query = query.bind(definitions().map(|(_, version)| i64::from(*version)).bind_iter());
         let rows = query.fetch_all(&log.pool).await.map_err(store_error)?;
-        rows.iter().map(claimed).collect::<Result<_, _>>().map_err(store_error)
+        Ok(rows.iter().filter_map(|row| readable(claimed(row))).collect())
     }
 
     async fn record_sagas(&self, transitions: Vec<SagaTransition>) -> Each<SagaRecorded> {
@@ -90,7 +91,7 @@ impl SagaStore for PgStore {
                 Some(self.saga(id).await?.ok_or_else(unknown)?)
             }
         };
-        self.log().search(query, after.as_ref()).await.map_err(store_error)
+        self.log().search(query, after.as_ref()).await
     }
 
     fn sagas_due(&self) -> Wake {
@@ -110,7 +111,10 @@ impl Log {
             let query = query.bind(sorted.iter().map(|lease| lease.id.as_str()).bind_iter());
             let query = query.bind(sorted.iter().map(|lease| signed(lease.epoch)).bind_iter());
             let query = query.bind(sorted.iter().map(|lease| lease.owner.as_str()).bind_iter());
-            let row = query.bind(microseconds(ttl)).fetch_one(&self.pool).await?;
+            let query = query.bind(microseconds(ttl));
+            let renew = async |conn: &mut PgConnection| query.fetch_one(conn).await;
+            // Not one of the pool: whoever takes all of those must not cost a worker its leases.
+            let row = self.saga_records.with(&self.pool, renew).await?;
             Ok(row.try_get::<Vec<_>, _>(0)?.into_iter().collect())
         })
         .await?;
@@ -119,11 +123,13 @@ impl Log {
         let mut known = HashSet::new();
         if !lost.is_empty() {
             let found = self.sagas(&lost, deadline).await?;
-            known.extend(found.into_iter().map(|saga| saga.id));
+            known.extend(found.into_keys());
         }
         let answer = |lease: &SagaLease| match lease.id.clone() {
             id if renewed.contains(id.as_str()) => Ok(()),
-            id if known.contains(&id) => Err(StoreError::SagaLeaseLost { id, epoch: lease.epoch }),
+            id if known.contains(id.as_str()) => {
+                Err(StoreError::SagaLeaseLost { id, epoch: lease.epoch })
+            }
             id => Err(StoreError::SagaUnknown { id }),
         };
         Ok(leases.iter().map(answer).collect())
@@ -144,7 +150,7 @@ impl Log {
         let query = query.bind(admitted.map(SagaRequest::as_str)).bind(state.as_str());
         let query = query.bind(is_unwinding).bind(pending.map(SagaRequest::as_str));
         let row = query.fetch_optional(&self.pool).await.map_err(store_error)?;
-        let asked = row.as_ref().map(saga).transpose().map_err(store_error)?;
+        let asked = row.as_ref().map(saga).transpose()?;
         if asked.as_ref().is_some_and(|saga| saga.owner.is_none()) {
             self.sagas_due.ring_all();
         }
@@ -156,7 +162,7 @@ impl Log {
         &self,
         query: &SagaQuery,
         after: Option<&SagaRecord>,
-    ) -> Result<Vec<SagaRecord>, sqlx::Error> {
+    ) -> Result<Vec<SagaRecord>, StoreError> {
         // Planned anew for each search: which index serves it depends on what is null.
         let search = self.sql.query(&self.sql.saga_search).persistent(false);
         let rows = search
@@ -169,9 +175,19 @@ impl Log {
             .bind(after.map(|saga| saga.id.as_str()))
             .bind(rows(query.limit))
             .fetch_all(&self.pool)
-            .await?;
-        rows.iter().map(saga).collect()
+            .await
+            .map_err(store_error)?;
+        Ok(rows.iter().map(saga).collect::<Result<_, _>>()?)
     }
+}
+
+/// A claimed saga; one that cannot be read is left until its lease ends, and holds up no other.
+fn readable(claimed: Result<ClaimedSaga, Unreadable>) -> Option<ClaimedSaga> {
+    let log = |error: &Unreadable| {
+        let cause = error.source();
+        tracing::error!(%error, cause, "a saga that is due is left as it is");
+    };
+    claimed.inspect_err(log).ok()
 }
 
 /// A time to live, a timer or a deadline; none is longer than the longest lease.

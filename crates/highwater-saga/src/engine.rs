@@ -51,6 +51,7 @@ struct Watched {
 
 impl Engine {
     pub(crate) fn new(store: Arc<dyn SagaStore>, options: OrchestratorOptions) -> Self {
+        let options = options.bounded();
         Self {
             writer: Writer::new(&store, options.lease_ttl),
             store,

@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, EventId, NewSaga, Payload, ProjectionName, SagaId, SagaName,
-    SagaStore, Signal, SignalKey, Source, StoreError, StreamName,
+    ClaimedSaga, CreatedSaga, Decode, EventId, Handler, NewSaga, Payload, ProjectionName, Recorded,
+    SagaId, SagaName, SagaStore, Signal, SignalKey, Source, StoreError, StreamName,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,8 +13,9 @@ use tokio::time::Instant;
 
 use crate::definition::Definition;
 use crate::engine::{Assignment, Engine};
+use crate::on_event::{OnEvent, signal_id};
 use crate::saga_event::{self, SagaEvent};
-use crate::{DeliverOn, Start, StartError, StartOn};
+use crate::{Start, StartError};
 
 /// Starts sagas of one kind and version, whose state is `S`, and signals to them.
 pub struct SagaHandle<S> {
@@ -91,30 +92,10 @@ impl<S: Serialize + DeserializeOwned> SagaHandle<S> {
         Ok(created)
     }
 
-    /// A handler that starts a saga for each event of `source` that `choose` picks.
-    pub fn start_on<E, F>(
-        &self,
-        name: ProjectionName,
-        source: impl Into<Source>,
-        choose: F,
-    ) -> StartOn<S, E, F> {
-        StartOn::new(self.clone(), name, source.into(), choose)
-    }
-
-    /// A handler that delivers a signal for each event of `source` that `choose` picks, to the
-    /// saga that waits for the key, or is going to.
-    pub fn deliver_on<E, F>(
-        &self,
-        name: ProjectionName,
-        source: impl Into<Source>,
-        choose: F,
-    ) -> DeliverOn<S, E, F> {
-        DeliverOn::new(self.clone(), name, source.into(), choose)
-    }
-
     /// Delivers a signal to the saga of this kind that waits for `key`, or is going to.
     ///
-    /// Delivering the same `id` again does nothing: give it the id of the event behind it.
+    /// Delivering the same `id` to the same key again does nothing: give it the id of the event
+    /// behind it.
     pub async fn deliver(
         &self,
         key: SignalKey,
@@ -123,6 +104,65 @@ impl<S: Serialize + DeserializeOwned> SagaHandle<S> {
     ) -> Result<(), StoreError> {
         let signal = Signal { id, saga: self.name().clone(), key, data };
         self.engine.store.deliver_signal(signal).await
+    }
+}
+
+impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> SagaHandle<S> {
+    /// A handler that starts a saga for each event of `source` that `choose` picks; register it
+    /// where projections are run.
+    ///
+    /// An event may be seen twice: an id that is made out of the event starts one saga all the
+    /// same.
+    pub fn start_on<E, I, F>(
+        &self,
+        name: ProjectionName,
+        source: I,
+        choose: F,
+    ) -> impl Handler<Event = E> + use<S, E, I, F>
+    where
+        E: Decode + Sync,
+        I: Into<Source>,
+        F: Fn(&Recorded<E>) -> Option<(Start, S)> + Send + Sync + 'static,
+    {
+        let handle = self.clone();
+        OnEvent::new(name, source.into(), move |event: &Recorded<E>| {
+            let (handle, chosen) = (handle.clone(), choose(event));
+            async move {
+                if let Some((start, state)) = chosen {
+                    handle.start(start, &state).await?;
+                }
+                Ok(())
+            }
+        })
+    }
+
+    /// A handler that delivers a signal for each event of `source` that `choose` picks, to the
+    /// saga that waits for the key, or is going to; register it where projections are run.
+    ///
+    /// An event may be seen twice: it is one signal all the same. One that comes before its saga
+    /// waits, or before there is one, is kept.
+    pub fn deliver_on<E, I, F>(
+        &self,
+        name: ProjectionName,
+        source: I,
+        choose: F,
+    ) -> impl Handler<Event = E> + use<S, E, I, F>
+    where
+        E: Decode + Sync,
+        I: Into<Source>,
+        F: Fn(&Recorded<E>) -> Option<(SignalKey, Payload)> + Send + Sync + 'static,
+    {
+        let (handle, by) = (self.clone(), name.clone());
+        OnEvent::new(name, source.into(), move |event: &Recorded<E>| {
+            let (handle, chosen) = (handle.clone(), choose(event));
+            let id = signal_id(&by, event.id);
+            async move {
+                if let Some((key, data)) = chosen {
+                    handle.deliver(key, id, data).await?;
+                }
+                Ok(())
+            }
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use highwater_core::{SagaLease, StoreError};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::engine::Engine;
 
@@ -42,9 +42,12 @@ impl LeaseKeeper {
 
     /// Renews the lease again and again; returns once it is lost.
     pub(crate) async fn keep(&mut self, engine: &Engine) {
+        // Some of its time may be over: whoever asked for it may have waited for the answer.
+        let mut renew_at = self.expires_at - self.ttl / RENEWALS * (RENEWALS - 1);
         loop {
-            sleep(self.ttl / RENEWALS).await;
+            sleep_until(renew_at.min(self.expires_at)).await;
             let asked_at = Instant::now();
+            renew_at = asked_at + self.ttl / RENEWALS;
             let renewal = engine.writer.renew(self.lease.clone());
             match timeout_at(self.expires_at, renewal).await {
                 Ok(Ok(())) => self.extended(asked_at),

@@ -95,13 +95,13 @@
 //!   their meaning.
 
 mod definition;
-mod deliver_on;
 mod engine;
 mod error;
 mod flight;
 mod handle;
 mod lease_keeper;
 mod machine;
+mod on_event;
 mod options;
 mod orchestrator;
 mod retry_policy;
@@ -110,7 +110,6 @@ mod saga;
 mod saga_data;
 mod saga_event;
 mod start;
-mod start_on;
 mod step;
 mod step_error;
 #[cfg(feature = "testing")]
@@ -118,7 +117,6 @@ pub mod testing;
 mod wait;
 mod writer;
 
-pub use deliver_on::DeliverOn;
 pub use error::{InvalidOption, RegisterError, StartError, WaitError};
 pub use handle::SagaHandle;
 pub use options::OrchestratorOptions;
@@ -128,7 +126,6 @@ pub use saga::Saga;
 pub use saga_data::SagaData;
 pub use saga_event::{SagaEvent, StepEvent};
 pub use start::Start;
-pub use start_on::StartOn;
 pub use step::{Direction, Step, StepContext};
 pub use step_error::{StepError, StepResult};
 pub use wait::Wait;

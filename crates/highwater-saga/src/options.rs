@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::InvalidOption;
 
+/// The longest time; beyond it databases and clocks disagree about when it ends.
+pub(crate) const TIME_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// How an orchestrator runs sagas; the defaults suit most.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrchestratorOptions {
@@ -30,6 +33,12 @@ impl Default for OrchestratorOptions {
 }
 
 impl OrchestratorOptions {
+    /// The same with times that have an end.
+    pub(crate) fn bounded(self) -> Self {
+        let lease_ttl = self.lease_ttl.min(TIME_MAX);
+        Self { lease_ttl, poll_interval: self.poll_interval.min(TIME_MAX), ..self }
+    }
+
     pub(crate) fn check(&self) -> Result<(), InvalidOption> {
         let rules = [
             ("max_in_flight", self.max_in_flight > 0),

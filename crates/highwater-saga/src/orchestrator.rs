@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::definition::Definition;
 use crate::engine::Engine;
+use crate::options::TIME_MAX;
 use crate::runner::Runner;
 use crate::{
     InvalidOption, OrchestratorOptions, RegisterError, Saga, SagaEvent, SagaHandle, WaitError,
@@ -158,7 +159,7 @@ impl Orchestrator {
 
     /// Waits until the saga is completed, compensated or failed, whichever process runs it.
     pub async fn wait(&self, id: &SagaId, timeout: Duration) -> Result<SagaRecord, WaitError> {
-        let (end, mut has_waited) = (Instant::now() + timeout, false);
+        let (end, mut has_waited) = (Instant::now() + timeout.min(TIME_MAX), false);
         loop {
             let mut watch = self.engine.watch(id);
             // A saga in flight here will tell; there is no need to look where it stands.

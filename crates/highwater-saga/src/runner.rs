@@ -6,7 +6,7 @@ use std::time::Duration;
 use highwater_core::{SagaClaim, StoreError, Wake};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Assignment, Engine};
@@ -87,7 +87,9 @@ impl Runner {
             definitions: self.engine.known(),
         };
         let asked_at = Instant::now();
-        let claimed = self.engine.store.claim_sagas(&claim).await?;
+        // A later answer would be of leases that have ended.
+        let claimed = timeout_at(asked_at + claim.ttl, self.engine.store.claim_sagas(&claim)).await;
+        let claimed = claimed.map_err(|late| StoreError::Unavailable(late.into()))??;
         let is_full = claimed.len() >= claim.limit;
         for saga in claimed {
             if let Some(permit) = places.split(1) {

@@ -15,6 +15,9 @@ use highwater_core::{
 /// Sagas in one commit; beyond it the latency of a commit grows faster than its throughput.
 const GROUP_MAX: usize = 512;
 
+/// Bytes of states in one commit, which is one message to a database. A larger one goes alone.
+const GROUP_BYTES_MAX: usize = 16 << 20;
+
 type Grouped<Req, Res> = GroupCommit<Req, Result<Res, StoreError>>;
 
 /// Creates, moves and renews sagas, each group of concurrent requests in one call to the store.
@@ -31,14 +34,17 @@ impl Writer {
         let (create, record, renew) = (Arc::clone(store), Arc::clone(store), Arc::clone(store));
         Self {
             creations: GroupCommit::new(
-                |sagas| choose(sagas.iter().map(|saga| &saga.id)),
+                |sagas| choose(sagas.iter().map(|saga| (&saga.id, saga.input.as_str().len()))),
                 move |sagas| {
                     let store = Arc::clone(&create);
                     each(sagas, move |sagas| async move { store.create_sagas(sagas).await }).boxed()
                 },
             ),
             transitions: GroupCommit::new(
-                |transitions| choose(transitions.iter().map(|transition| &transition.lease.id)),
+                |transitions| {
+                    let size = |made: &SagaTransition| made.progress.data.as_str().len();
+                    choose(transitions.iter().map(|made| (&made.lease.id, size(made))))
+                },
                 move |transitions| {
                     let store = Arc::clone(&record);
                     each(transitions, move |all| async move { store.record_sagas(all).await })
@@ -46,7 +52,7 @@ impl Writer {
                 },
             ),
             renewals: GroupCommit::new(
-                |leases| choose(leases.iter().map(|lease| &lease.id)),
+                |leases| choose(leases.iter().map(|lease| (&lease.id, 0))),
                 move |leases| {
                     let store = Arc::clone(&renew);
                     each(leases, move |all| async move { store.renew_sagas(all, ttl).await })
@@ -72,10 +78,17 @@ impl Writer {
     }
 }
 
-/// The oldest requests, of each saga one.
-fn choose<'a>(ids: impl Iterator<Item = &'a SagaId>) -> Vec<bool> {
-    let mut chosen = HashSet::new();
-    ids.map(|id| chosen.len() < GROUP_MAX && chosen.insert(id)).collect()
+/// The oldest requests, of each saga one, that make a commit of a reasonable size.
+fn choose<'a>(requests: impl Iterator<Item = (&'a SagaId, usize)>) -> Vec<bool> {
+    let (mut seen, mut bytes) = (HashSet::new(), 0);
+    let mut fits = |(id, size)| {
+        let is_small = seen.len() < GROUP_MAX && bytes + size <= GROUP_BYTES_MAX;
+        let fits = (seen.is_empty() || is_small) && !seen.contains(id);
+        seen.insert(id);
+        bytes += if fits { size } else { 0 };
+        fits
+    };
+    requests.map(&mut fits).collect()
 }
 
 /// Calls the store, and gives everyone an answer even when the whole call failed.
@@ -98,16 +111,30 @@ where
     if expected == 1 {
         return vec![Err(error)];
     }
-    let is_transient = error.is_transient();
-    let shared = Arc::new(error);
-    let share = || match is_transient {
-        true => StoreError::Unavailable(Box::new(Arc::clone(&shared))),
-        false => StoreError::Backend(Box::new(Arc::clone(&shared))),
-    };
-    (0..expected).map(|_| Err(share())).collect()
+    let mut error = error.for_each();
+    (0..expected).map(|_| Err(error())).collect()
 }
 
 fn answer<Res>(answer: Option<Result<Res, StoreError>>) -> Result<Res, StoreError> {
     let broken_off = || StoreError::Unavailable("the commit broke off".into());
     answer.unwrap_or_else(|| Err(broken_off()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_has_each_saga_once_and_is_neither_long_nor_large() {
+        let ids: Vec<_> = (0..600).map(|n| SagaId::new(format!("trip-{n}")).unwrap()).collect();
+        let chosen = |requests: &[(usize, usize)]| {
+            choose(requests.iter().map(|(id, size)| (&ids[*id], *size)))
+        };
+        assert_eq!(chosen(&[(0, 1), (1, 1), (0, 1)]), [true, true, false]);
+        let large = GROUP_BYTES_MAX + 1;
+        assert_eq!(chosen(&[(0, large), (1, 1), (2, 0)]), [true, false, false]);
+        assert_eq!(chosen(&[(0, 1), (1, large), (2, 1)]), [true, false, true]);
+        let many: Vec<_> = (0..600).map(|id| (id, 1)).collect();
+        assert_eq!(chosen(&many).into_iter().filter(|chosen| *chosen).count(), GROUP_MAX);
+    }
 }

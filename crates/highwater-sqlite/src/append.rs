@@ -8,7 +8,7 @@ use highwater_core::{
 };
 use sqlx::{Row as _, SqliteConnection, SqlitePool};
 
-use crate::error::{damaged, for_each, store_error};
+use crate::error::{damaged, store_error};
 use crate::insert::Insert;
 use crate::plan::{Found, Plan};
 use crate::recorded::recorded;
@@ -34,7 +34,7 @@ pub(crate) async fn append_group(
     match try_append_group(writer, group).await {
         Ok(answers) => answers,
         Err(error) => {
-            let mut error = for_each(error);
+            let mut error = error.for_each();
             (group.iter().map(|_| Err(error())).collect(), None)
         }
     }

@@ -1,7 +1,6 @@
 //! Translates the driver's errors; the one place that knows SQLite's result codes.
 
 use std::error::Error;
-use std::sync::Arc;
 
 use highwater_core::{BoxError, StoreError};
 use sqlx::migrate::MigrateError;
@@ -41,19 +40,6 @@ pub(crate) fn migrate_error(error: MigrateError) -> StoreError {
 /// What a store has kept that it would never have stored.
 pub(crate) fn damaged(error: impl Into<BoxError>) -> StoreError {
     StoreError::Backend(error.into())
-}
-
-/// The error that ended the transaction of a group, once for each of its members.
-pub(crate) fn for_each(error: StoreError) -> impl FnMut() -> StoreError {
-    let is_transient = error.is_transient();
-    let cause: Arc<dyn Error + Send + Sync> = match error {
-        StoreError::Unavailable(cause) | StoreError::Backend(cause) => cause.into(),
-        other => Arc::new(other),
-    };
-    move || {
-        let cause = Box::new(Arc::clone(&cause));
-        if is_transient { StoreError::Unavailable(cause) } else { StoreError::Backend(cause) }
-    }
 }
 
 /// Whether another process had the lock that this one wanted.
@@ -96,16 +82,5 @@ mod tests {
         assert!(is_transient(&outer(sqlx::Error::PoolTimedOut)));
         assert!(!is_transient(&outer(sqlx::Error::RowNotFound)));
         assert!(is_transient(&store_error(sqlx::Error::WorkerCrashed)));
-    }
-
-    #[test]
-    fn every_member_of_a_group_gets_the_cause() {
-        let mut error = for_each(store_error(sqlx::Error::PoolTimedOut));
-        for _ in 0..2 {
-            let error = error();
-            assert!(error.is_transient());
-            let cause = error.source().map(ToString::to_string);
-            assert_eq!(cause, Some(sqlx::Error::PoolTimedOut.to_string()));
-        }
     }
 }

@@ -1,14 +1,13 @@
 //! Creations and transitions of sagas in one transaction, each with its own answer.
 
-use std::collections::HashMap;
-
 use highwater_core::{
-    CreatedSaga, Limits, NewSaga, Position, SagaId, SagaRecorded, SagaTransition, SagaVerdict,
+    CreatedSaga, Limits, NewSaga, Position, SagaRecord, SagaRecorded, SagaTransition, SagaVerdict,
     StoreError, StreamAppend, append as rules, append_group,
 };
 use sqlx::SqliteConnection;
 
 use crate::error::store_error;
+use crate::saga_rows::Found;
 use crate::sagas::Saga;
 use crate::{append, saga_rows, saga_signals};
 
@@ -35,8 +34,8 @@ pub(crate) async fn create(
     limits: &Limits,
 ) -> Result<Done<CreatedSaga>, StoreError> {
     let now = now(conn).await?;
-    let found = saga_rows::find(&mut *conn, sagas.iter().map(|saga| &saga.id)).await?;
-    let known: Vec<_> = sagas.iter().map(|saga| known(saga, &found)).collect();
+    let mut found = saga_rows::find(&mut *conn, sagas.iter().map(|saga| &saga.id)).await?;
+    let known: Vec<_> = sagas.iter().map(|saga| known(saga, &mut found)).collect();
     let new = known.iter().zip(sagas).map(|(known, saga)| match known {
         Some(_) => &[],
         None => saga.appends.as_slice(),
@@ -60,12 +59,13 @@ pub(crate) async fn create(
 }
 
 /// The answer to creating a saga whose id is in use.
-fn known(saga: &NewSaga, found: &HashMap<SagaId, Saga>) -> Option<Result<CreatedSaga, StoreError>> {
-    let record = &found.get(&saga.id)?.record;
-    if record.name == saga.name && record.input.same_value(&saga.input) {
-        return Some(Ok(CreatedSaga { record: record.clone(), is_new: false }));
-    }
-    Some(Err(StoreError::SagaTaken { id: saga.id.clone() }))
+fn known(saga: &NewSaga, found: &mut Found) -> Option<Result<CreatedSaga, StoreError>> {
+    Some(found.remove(&saga.id)?.and_then(|Saga { record, .. }| {
+        if record.name == saga.name && record.input.same_value(&saga.input) {
+            return Ok(CreatedSaga { record, is_new: false });
+        }
+        Err(StoreError::SagaTaken { id: saga.id.clone() })
+    }))
 }
 
 /// Makes those of the transitions that fit their sagas, with their events.
@@ -77,55 +77,61 @@ pub(crate) async fn record(
     let now = now(conn).await?;
     let ids = transitions.iter().map(|made| &made.lease.id);
     let mut found = saga_rows::find(&mut *conn, ids).await?;
-    let verdicts: Vec<_> = transitions.iter().map(|made| verdict(made, &found)).collect();
-    let fitting = verdicts.iter().zip(transitions).map(|(verdict, made)| match verdict {
-        Ok(SagaVerdict::Write) => made.appends.as_slice(),
+    let judged: Vec<_> = transitions.iter().map(|made| judge(made, &mut found)).collect();
+    let fitting = judged.iter().zip(transitions).map(|(judged, made)| match judged {
+        Ok((_, SagaVerdict::Write)) => made.appends.as_slice(),
         _ => &[],
     });
     let (appended, head) = append_each(conn, &fitting.collect::<Vec<_>>(), limits).await?;
 
-    let (mut answers, mut rows) = (Vec::with_capacity(transitions.len()), Vec::new());
-    for ((made, verdict), appended) in transitions.iter().zip(verdicts).zip(appended) {
-        let answer = match (verdict, appended) {
+    let (mut answers, mut moving) = (Vec::with_capacity(transitions.len()), Vec::new());
+    for ((made, judged), appended) in transitions.iter().zip(judged).zip(appended) {
+        answers.push(match (judged, appended) {
             (Err(error), _) | (_, Err(error)) => Err(error),
-            (Ok(SagaVerdict::Answer(answer)), _) => Ok(answer),
-            (Ok(SagaVerdict::Write), Ok(())) => {
-                if let Some(mut saga) = found.remove(&made.lease.id) {
-                    make(conn, &mut saga, made, now).await?;
-                    rows.push(saga);
-                }
+            (Ok((_, SagaVerdict::Answer(answer))), _) => Ok(answer),
+            (Ok((saga, SagaVerdict::Write)), Ok(())) => {
+                moving.push((saga, made));
                 Ok(SagaRecorded::Written)
             }
-        };
-        answers.push(answer);
+        });
+    }
+    let mut is_any_due = false;
+    // First of all, for what one saga leaves may be what another begins to wait for.
+    for (saga, made) in &moving {
+        is_any_due |= end_wait(conn, &saga.record, made).await?;
+    }
+    let mut rows = Vec::with_capacity(moving.len());
+    for (mut saga, made) in moving {
+        saga.record.progress.waiting_for.clone_from(&made.progress.waiting_for);
+        let has_signal = saga_signals::has_one_for(conn, &saga.record).await?;
+        saga.make(made, has_signal, now);
+        rows.push(saga);
     }
     saga_rows::put(conn, &rows).await?;
-    Ok(Done { answers, head, is_any_due: rows.iter().any(|saga| saga.is_due(now)) })
+    is_any_due |= rows.iter().any(|saga| saga.is_due(now));
+    Ok(Done { answers, head, is_any_due })
 }
 
-fn verdict(
-    made: &SagaTransition,
-    found: &HashMap<SagaId, Saga>,
-) -> Result<SagaVerdict, StoreError> {
+/// The saga that a transition is about, and what to do.
+fn judge(made: &SagaTransition, found: &mut Found) -> Result<(Saga, SagaVerdict), StoreError> {
     let id = &made.lease.id;
-    let saga = found.get(id).ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })?;
-    made.judge(&saga.record)
+    let saga = found.remove(id).ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })??;
+    let verdict = made.judge(&saga.record)?;
+    Ok((saga, verdict))
 }
 
-/// Moves the saga on, with the signals that it uses up and waits for.
-async fn make(
+/// Uses up the signal that the saga has taken, or leaves it to others; says whether one that waits
+/// for it is due now.
+async fn end_wait(
     conn: &mut SqliteConnection,
-    saga: &mut Saga,
+    saga: &SagaRecord,
     made: &SagaTransition,
-    now: i64,
-) -> Result<(), StoreError> {
-    if let Some(signal) = made.consumes {
-        saga_signals::use_up(conn, signal).await?;
+) -> Result<bool, StoreError> {
+    match made.consumes {
+        Some(signal) => saga_signals::use_up(conn, signal, saga).await.map(|()| false),
+        None if made.progress.is_unwinding => saga_signals::leave(conn, saga).await,
+        None => Ok(false),
     }
-    saga.record.progress.waiting_for.clone_from(&made.progress.waiting_for);
-    let has_signal = saga_signals::has_one_for(conn, &saga.record).await?;
-    saga.make(made, has_signal, now);
-    Ok(())
 }
 
 /// Appends each of the batches or says why not, in groups; one of no events is no append.

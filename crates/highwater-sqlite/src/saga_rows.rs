@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use highwater_core::{
     BoxError, CorrelationId, Owner, Payload, SagaId, SagaName, SagaProgress, SagaRecord, StoreError,
@@ -14,7 +15,7 @@ use crate::append::json;
 use crate::error::{damaged, store_error};
 use crate::insert::{Insert, Statement};
 use crate::recorded::time;
-use crate::sagas::Saga;
+use crate::sagas::{Saga, after};
 
 const KNOWN: &str = concat!(
     include_str!("../sql/saga_select.sql"),
@@ -30,19 +31,34 @@ static PUT: LazyLock<Insert> = LazyLock::new(|| {
     Insert::new(&format!("saga_states ({columns})"), &row, include_str!("../sql/saga_replace.sql"))
 });
 
+/// Sagas by their ids; one that cannot be read keeps nobody from the others.
+pub(crate) type Found = HashMap<SagaId, Result<Saga, StoreError>>;
+
 /// Those of the sagas that there are.
 pub(crate) async fn find(
     db: impl SqliteExecutor<'_>,
     ids: impl Iterator<Item = &SagaId>,
-) -> Result<HashMap<SagaId, Saga>, StoreError> {
+) -> Result<Found, StoreError> {
     let rows = sqlx::query(KNOWN).bind(json(ids.map(SagaId::as_str))).fetch_all(db).await;
-    let sagas = rows.map_err(store_error)?.iter().map(saga).collect::<Result<Vec<_>, _>>()?;
-    Ok(sagas.into_iter().map(|saga| (saga.record.id.clone(), saga)).collect())
+    let found = rows.map_err(store_error)?;
+    found.iter().map(|row| Ok((id(row).map_err(damaged)?, saga(row)))).collect()
 }
 
 /// Stores the sagas as they stand, new ones and others.
 pub(crate) async fn put(conn: &mut SqliteConnection, sagas: &[Saga]) -> Result<(), StoreError> {
     PUT.run(conn, sagas, bind).await.map_err(store_error)
+}
+
+/// Leaves the saga as it is for so long, whatever it is.
+pub(crate) async fn put_off(
+    conn: &mut SqliteConnection,
+    id: &SagaId,
+    time: Duration,
+    now: i64,
+) -> Result<(), StoreError> {
+    let put_off = sqlx::query("update saga_states set due_at = ?2 where saga_id = ?1");
+    let put_off = put_off.bind(id.to_string()).bind(after(now, time)).execute(conn).await;
+    put_off.map(drop).map_err(store_error)
 }
 
 fn bind(statement: Statement, Saga { record, due, timer, deadline }: &Saga) -> Statement {
@@ -76,7 +92,14 @@ fn bind(statement: Statement, Saga { record, due, timer, deadline }: &Saga) -> S
 
 /// A saga, from the columns of `saga_select.sql`.
 pub(crate) fn saga(row: &SqliteRow) -> Result<Saga, StoreError> {
-    decode(row).map_err(damaged)
+    decode(row).map_err(|error| {
+        let saga: &str = row.try_get(0).unwrap_or_default();
+        damaged(format!("saga {saga:?} cannot be read: {error}"))
+    })
+}
+
+fn id(row: &SqliteRow) -> Result<SagaId, BoxError> {
+    Ok(SagaId::new(row.try_get::<&str, _>(0)?)?)
 }
 
 fn decode(row: &SqliteRow) -> Result<Saga, BoxError> {
@@ -91,7 +114,7 @@ fn decode(row: &SqliteRow) -> Result<Saga, BoxError> {
     };
     let due: Option<i64> = row.try_get(17)?;
     let record = SagaRecord {
-        id: SagaId::new(row.try_get::<&str, _>(0)?)?,
+        id: id(row)?,
         correlation_id: CorrelationId::new(row.try_get::<&str, _>(1)?)?,
         name: SagaName::new(row.try_get::<&str, _>(2)?)?,
         version: row.try_get(3)?,

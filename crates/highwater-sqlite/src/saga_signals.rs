@@ -14,11 +14,7 @@ pub(crate) async fn keep(conn: &mut SqliteConnection, signal: &Signal) -> Result
         .bind(saga.clone())
         .bind(key.clone())
         .bind(signal.data.as_str().to_owned());
-    if run(conn, keep).await? == 0 {
-        return Ok(false);
-    }
-    let wake = sqlx::query(include_str!("../sql/signal_wake.sql")).bind(saga).bind(key);
-    Ok(run(conn, wake).await? > 0)
+    Ok(run(conn, keep).await? > 0 && wake(conn, saga, key).await?)
 }
 
 /// The oldest signal that the saga waits for, which is its own from now on.
@@ -40,10 +36,36 @@ pub(crate) async fn has_one_for(
     Ok(find_for(conn, saga).await?.is_some())
 }
 
-/// Has the signal go to nobody any more.
-pub(crate) async fn use_up(conn: &mut SqliteConnection, id: EventId) -> Result<(), StoreError> {
-    let used = sqlx::query("update saga_signals set is_used_up = 1 where signal_id = ?1");
-    run(conn, used.bind(id.as_uuid())).await.map(drop)
+/// Has the signal, which the saga has taken, go to nobody any more.
+pub(crate) async fn use_up(
+    conn: &mut SqliteConnection,
+    id: EventId,
+    saga: &SagaRecord,
+) -> Result<(), StoreError> {
+    let used = "update saga_signals set is_used_up = 1 where signal_id = ?1 and taken_by = ?2";
+    let used = sqlx::query(used).bind(id.as_uuid()).bind(saga.id.to_string());
+    run(conn, used).await.map(drop)
+}
+
+/// Has the saga, as it still waits, leave the signal that it has taken to others; says whether
+/// one that waits for it is due now.
+pub(crate) async fn leave(
+    conn: &mut SqliteConnection,
+    saga: &SagaRecord,
+) -> Result<bool, StoreError> {
+    let Some(key) = &saga.progress.waiting_for else { return Ok(false) };
+    let (name, key) = (saga.name.to_string(), key.to_string());
+    let leave = sqlx::query(include_str!("../sql/signal_leave.sql"))
+        .bind(saga.id.to_string())
+        .bind(name.clone())
+        .bind(key.clone());
+    Ok(run(conn, leave).await? > 0 && wake(conn, name, key).await?)
+}
+
+/// Makes sagas due that wait for the key; says whether there are any.
+async fn wake(conn: &mut SqliteConnection, saga: String, key: String) -> Result<bool, StoreError> {
+    let wake = sqlx::query(include_str!("../sql/signal_wake.sql")).bind(saga).bind(key);
+    Ok(run(conn, wake).await? > 0)
 }
 
 async fn find_for(

@@ -1,5 +1,6 @@
 //! The store of sagas.
 
+use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,7 +38,17 @@ impl SagaStore for SqliteStore {
         let mut found = saga_rows::find(&mut *tx, due.iter()).await?;
         let (mut claimed, mut rows) =
             (Vec::with_capacity(due.len()), Vec::with_capacity(due.len()));
-        for mut saga in due.iter().filter_map(|id| found.remove(id)) {
+        for id in &due {
+            let mut saga = match found.remove(id) {
+                Some(Ok(saga)) => saga,
+                Some(Err(error)) => {
+                    let cause = error.source().map(ToString::to_string);
+                    tracing::error!(saga = %id, cause, "a saga that is due is left as it is");
+                    saga_rows::put_off(&mut tx, id, claim.ttl, now).await?;
+                    continue;
+                }
+                None => continue,
+            };
             let is_takeover = saga.claim(&claim.owner, claim.ttl, now);
             let signal = saga_signals::take_for(&mut tx, &saga.record).await?;
             claimed.push(saga.claimed(is_takeover, signal, now));
@@ -59,12 +70,15 @@ impl SagaStore for SqliteStore {
         let mut tx = begin(&self.writer).await?;
         let now = now(&mut tx).await?;
         let mut found = saga_rows::find(&mut *tx, leases.iter().map(|lease| &lease.id)).await?;
-        let renew = |lease: &SagaLease| match found.get_mut(&lease.id) {
-            Some(saga) => saga.renew(lease, ttl, now),
-            None => Err(StoreError::SagaUnknown { id: lease.id.clone() }),
+        let mut rows = Vec::with_capacity(leases.len());
+        let renew = |lease: &SagaLease| {
+            let unknown = || StoreError::SagaUnknown { id: lease.id.clone() };
+            let mut saga = found.remove(&lease.id).ok_or_else(unknown)??;
+            saga.renew(lease, ttl, now)?;
+            rows.push(saga);
+            Ok(())
         };
         let answers = leases.iter().map(renew).collect();
-        let rows: Vec<_> = found.into_values().collect();
         saga_rows::put(&mut tx, &rows).await?;
         tx.commit().await.map_err(store_error)?;
         Ok(answers)
@@ -78,7 +92,7 @@ impl SagaStore for SqliteStore {
         let mut tx = begin(&self.writer).await?;
         let now = now(&mut tx).await?;
         let found = saga_rows::find(&mut *tx, std::iter::once(id)).await?.remove(id);
-        let mut saga = found.ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })?;
+        let mut saga = found.ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })??;
         saga.ask(request, now)?;
         saga_rows::put(&mut tx, std::slice::from_ref(&saga)).await?;
         tx.commit().await.map_err(store_error)?;
@@ -100,7 +114,7 @@ impl SagaStore for SqliteStore {
 
     async fn saga(&self, id: &SagaId) -> Result<Option<SagaRecord>, StoreError> {
         let found = saga_rows::find(&self.readers, std::iter::once(id)).await?.remove(id);
-        Ok(found.map(|saga| saga.record))
+        Ok(found.transpose()?.map(|saga| saga.record))
     }
 
     async fn sagas(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError> {

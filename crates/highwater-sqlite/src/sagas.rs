@@ -136,7 +136,7 @@ impl Saga {
     }
 }
 
-fn after(now: i64, left: Duration) -> i64 {
+pub(crate) fn after(now: i64, left: Duration) -> i64 {
     now + i64::try_from(left.as_micros()).unwrap_or(TTL_MAX).min(TTL_MAX)
 }
 

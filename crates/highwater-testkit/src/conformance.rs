@@ -196,6 +196,9 @@ macro_rules! conformance {
             a_signal_that_is_delivered_again_counts_once
             a_signal_for_something_else_wakes_nobody
             a_signal_goes_to_one_saga
+            one_event_may_be_a_signal_to_several_sagas
+            a_signal_whose_taker_gives_up_goes_to_the_next
+            a_signal_that_is_left_meets_the_wait_of_the_next
             a_signal_that_meets_the_wait_is_not_missed
             whatever_makes_a_saga_due_wakes_the_workers
         );

@@ -12,6 +12,7 @@ mod plans;
 mod poison;
 mod processes;
 mod read_model;
+mod saga_damage;
 mod saga_plans;
 mod saga_workers;
 mod sagas;

@@ -97,6 +97,21 @@ async fn transitions_whose_connections_are_killed_are_made_once() {
     schema.finish().await;
 }
 
+#[tokio::test]
+async fn leases_are_renewed_although_others_have_every_connection_of_the_pool() {
+    let schema = fresh().await;
+    let store = schema.store();
+    let saga = held(&store, 0..1).await.remove(0);
+    let answers = store.record_sagas(vec![to(&saga, SagaState::Running)]).await.unwrap();
+    assert_eq!(*answers[0].as_ref().unwrap(), SagaRecorded::Written);
+    let all = (0..schema.options.max_connections).map(|_| store.pool().acquire());
+    let taken: Vec<_> = join_all(all).await.into_iter().map(Result::unwrap).collect();
+    let renewed = store.renew_sagas(vec![saga.lease().unwrap()], LONG).await.unwrap();
+    assert!(renewed[0].is_ok(), "{renewed:?}");
+    drop(taken);
+    schema.finish().await;
+}
+
 /// Moves the saga on again and again, each time with an event.
 async fn move_on(store: Arc<PgStore>, mut saga: SagaRecord) {
     for n in 0..MOVES {

@@ -87,7 +87,7 @@ async fn a_look_up_whose_connection_was_killed_is_made_on_another() {
     let saga = held(&store, 0..1).await.remove(0);
     assert_eq!(state(&store, &saga).await, (SagaState::Running, 0));
     let kill = "select pg_terminate_backend(pid) from pg_stat_activity \
-        where query like '%' || $1 || '%where saga_id = any%'";
+        where query like '%' || $1 || '%known_sagas($%'";
     let kill = sqlx::query(kill).bind(&schema.options.schema);
     assert_eq!(kill.fetch_all(store.pool()).await.unwrap().len(), 1);
     assert_eq!(state(&store, &saga).await, (SagaState::Running, 0));

@@ -8,9 +8,10 @@ use futures::FutureExt;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
-use super::{Flight, TIMER_MAX};
+use super::Flight;
 use crate::definition::Trouble;
 use crate::machine::{Attempt, Outcome};
+use crate::options::TIME_MAX;
 use crate::step::{Direction, TIMEOUT};
 use crate::{RetryPolicy, StepContext, StepError};
 
@@ -92,7 +93,7 @@ impl Flight {
     /// How long the attempt may take: a compensation is under no deadline.
     fn limit(&self, at: usize, direction: Direction) -> Duration {
         let limit = unless_panicking(|| self.definition.timeout(at)).unwrap_or(TIMEOUT);
-        let limit = limit.min(TIMER_MAX);
+        let limit = limit.min(TIME_MAX);
         let deadline = self.deadline.filter(|_| direction == Direction::Run);
         let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
         left.map_or(limit, |left| limit.min(left))

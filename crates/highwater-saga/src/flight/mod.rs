@@ -4,7 +4,6 @@ mod attempt;
 mod record;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::Utc;
 use highwater_core::{ClaimedSaga, SagaRecord, Signal, StoreError};
@@ -15,9 +14,6 @@ use crate::definition::Definition;
 use crate::engine::Engine;
 use crate::lease_keeper::LeaseKeeper;
 use crate::machine::{Move, Next, Outcome, Standing, Times};
-
-/// The longest timer; beyond it databases disagree about what a time is.
-const TIMER_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// A claimed saga, worked on until its lease is given back or lost.
 pub(crate) struct Flight {
@@ -77,9 +73,12 @@ impl Flight {
     pub(crate) async fn run(mut self) {
         if let Some(error) = self.standing.mismatch(&self.saga.plan) {
             tracing::error!(saga = %self.saga.id, error, "the saga cannot be run");
-            let refused = self.standing.unreadable(error);
-            while matches!(self.record(refused.clone()).await, Course::Asked) {}
-            return;
+            loop {
+                let refused = self.standing.unreadable(error.clone(), self.saga.request);
+                if !matches!(self.record(refused).await, Course::Asked) {
+                    return;
+                }
+            }
         }
         while let Course::On | Course::Asked = self.turn().await {}
     }

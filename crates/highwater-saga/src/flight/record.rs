@@ -5,8 +5,9 @@ use std::time::Duration;
 use highwater_core::{Due, SagaRecorded, SagaTransition, StoreError, StreamName};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Course, Flight, TIMER_MAX};
+use super::{Course, Flight};
 use crate::machine::{Move, Then};
+use crate::options::TIME_MAX;
 use crate::saga_event;
 
 /// The wait before a write that the store was not there for is repeated.
@@ -70,7 +71,7 @@ impl Flight {
             revision: self.saga.revision,
             request: self.saga.request,
             progress: made.progress.clone(),
-            timer: made.timer.map(|timer| timer.min(TIMER_MAX)),
+            timer: made.timer.map(|timer| timer.min(TIME_MAX)),
             due,
             consumes: self.signal.as_ref().map(|signal| signal.id).filter(|_| made.consumes),
             appends,

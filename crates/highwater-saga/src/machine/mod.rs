@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use highwater_core::{Payload, SagaProgress, SagaRequest, SagaState, SignalKey, StepOutcome};
 
 pub(crate) use moves::{Move, Then, Times};
-use moves::{advance, entry, give_up, is_stuck, moving, newest_effect, unwind};
+use moves::{advance, entry, give_up, is_stuck, moving, newest_effect, turn_round, unwind};
 
 /// What kind of step it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl Standing {
     /// What a step's attempt leads to.
     pub(crate) fn after(&self, attempt: Attempt, outcome: Outcome, times: Times) -> Move {
         match (attempt, outcome) {
-            (_, Outcome::Unreadable(error)) => self.unreadable(error),
+            (_, Outcome::Unreadable(error)) => self.unreadable(error, None),
             (_, Outcome::Waiting { key, timeout }) => self.waiting(key, timeout),
             (Attempt::Compensate(at), outcome) => self.compensated(at, outcome, times),
             (Attempt::Receive(at), outcome) => {
@@ -121,8 +121,14 @@ impl Standing {
         })
     }
 
-    pub(crate) fn unreadable(&self, error: String) -> Move {
+    /// Rests, with this explanation, until somebody who can read the saga takes it up.
+    ///
+    /// A cancellation that was asked for is kept: the saga goes on by compensating.
+    pub(crate) fn unreadable(&self, error: String, request: Option<SagaRequest>) -> Move {
         let mut progress = self.progress.clone();
+        if request == Some(SagaRequest::Cancel) {
+            turn_round(&mut progress);
+        }
         progress.error = Some(error);
         if !progress.state.is_at_rest() {
             progress.state = SagaState::Paused;

@@ -109,16 +109,20 @@ pub(super) fn advance(mut made: Move, plan: &[(String, Stage)]) -> Move {
     Move { timer: None, ..made }
 }
 
-/// Turns round.
+/// Gives up, and on to the first compensation.
 pub(super) fn give_up(mut made: Move, plan: &[(String, Stage)], reason: &str) -> Move {
-    let progress = &mut made.progress;
+    turn_round(&mut made.progress);
+    made.progress.error = Some(reason.to_owned());
+    unwind(made, plan)
+}
+
+/// From now on the saga compensates.
+pub(super) fn turn_round(progress: &mut SagaProgress) {
     progress.is_unwinding = true;
-    progress.error = Some(reason.to_owned());
     progress.waiting_for = None;
     for step in progress.steps.iter_mut().filter(|step| step.outcome == StepOutcome::Pending) {
         step.outcome = StepOutcome::Failed;
     }
-    unwind(made, plan)
 }
 
 /// On to the next compensation, or to the end.

@@ -247,6 +247,20 @@ fn a_saga_with_other_steps_or_another_state_is_paused() {
     assert_eq!(made.progress.steps, standing.progress.steps);
 }
 
+#[test]
+fn a_saga_that_cannot_be_read_keeps_the_way_and_a_cancellation() {
+    for standing in [at(2), unwinding(2)] {
+        let cancelled = standing.unreadable("odd".to_owned(), Some(SagaRequest::Cancel));
+        assert_eq!(state(&cancelled), (SagaState::Paused, Then::Rest));
+        assert!(cancelled.progress.is_unwinding);
+        let asked = standing.unreadable("odd".to_owned(), Some(SagaRequest::Resume));
+        assert_eq!(asked.progress.is_unwinding, standing.progress.is_unwinding);
+        let standing = Standing { progress: cancelled.progress, ..standing };
+        let resumed = written(standing.next(Some(SagaRequest::Resume)));
+        assert_eq!(state(&resumed), (SagaState::Compensating, Then::Continue));
+    }
+}
+
 /// Every request at every place: nothing is lost, and nothing moves that rests.
 #[test]
 fn no_request_at_any_place_loses_an_effect_that_stands() {

@@ -6,6 +6,7 @@ mod events;
 mod outages;
 mod panics;
 mod steps;
+mod storms;
 mod support;
 mod time;
 mod versions;

@@ -1,6 +1,6 @@
 //! A store that loses requests and answers, or is slow.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,11 +8,11 @@ use highwater_core::{
     ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery, SagaRecord,
     SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal, StoreError, Wake,
 };
-use highwater_saga::{Orchestrator, Saga, Step, StepContext, StepResult};
+use highwater_saga::{Orchestrator, OrchestratorOptions, Saga, Step, StepContext, StepResult};
 use highwater_testkit::MemoryStore;
 use tokio::time::sleep;
 
-use crate::support::{HOUR, Process, Trip, World, id, options, outcomes, trip};
+use crate::support::{HOUR, Process, Trip, World, id, options, orchestrator, outcomes, trip};
 
 /// Takes its time to claim, record and renew, and may lose requests and answers in turn.
 struct Flaky {
@@ -20,9 +20,24 @@ struct Flaky {
     delay: Duration,
     is_losing: bool,
     calls: AtomicUsize,
+    /// Whether the next claim is never answered.
+    is_deaf: AtomicBool,
+    /// By how much more claims are delayed.
+    claim_delay: Duration,
 }
 
 impl Flaky {
+    fn new(inner: MemoryStore) -> Self {
+        Self {
+            inner,
+            delay: Duration::ZERO,
+            is_losing: false,
+            calls: 0.into(),
+            is_deaf: false.into(),
+            claim_delay: Duration::ZERO,
+        }
+    }
+
     async fn call<T>(
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
@@ -47,7 +62,12 @@ impl SagaStore for Flaky {
     }
 
     async fn claim_sagas(&self, claim: &SagaClaim) -> Result<Vec<ClaimedSaga>, StoreError> {
-        self.call(self.inner.claim_sagas(claim)).await
+        if self.is_deaf.swap(false, Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        let claimed = self.call(self.inner.claim_sagas(claim)).await;
+        sleep(self.claim_delay).await;
+        claimed
     }
 
     async fn record_sagas(&self, transitions: Vec<SagaTransition>) -> Each<SagaRecorded> {
@@ -88,8 +108,7 @@ async fn outages_of_the_store_cost_time_and_repeat_no_step() {
     for first in 0..3 {
         let world = World::default();
         let calls = AtomicUsize::new(first);
-        let store =
-            Flaky { inner: MemoryStore::new(), delay: Duration::ZERO, is_losing: true, calls };
+        let store = Flaky { is_losing: true, calls, ..Flaky::new(MemoryStore::new()) };
         let sagas = Orchestrator::with_options(store, options()).unwrap();
         let trips = sagas.register(trip(&world).publish_events()).unwrap();
         let process = Process::run(sagas);
@@ -134,7 +153,7 @@ impl Step<Trip> for Long {
 async fn a_slow_store_costs_a_long_step_no_lease() {
     let (inner, world) = (MemoryStore::new(), World::default());
     let delay = Duration::from_secs(1);
-    let store = || Flaky { inner: inner.clone(), delay, is_losing: false, calls: 0.into() };
+    let store = || Flaky { delay, ..Flaky::new(inner.clone()) };
     let process = || {
         let sagas = Orchestrator::with_options(store(), options()).unwrap();
         let trips = sagas.register(Saga::new("book-trip").step(Long(world.clone()))).unwrap();
@@ -143,6 +162,38 @@ async fn a_slow_store_costs_a_long_step_no_lease() {
     let ((one, trips), (_two, _)) = (process(), process());
     trips.start(id("trip-1"), &Trip::default()).await.unwrap();
     let ended = one.end_of("trip-1").await;
+    assert_eq!((ended.progress.state, ended.epoch), (SagaState::Completed, 1));
+    assert_eq!(world.calls(), ["trip-1/long/run"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_is_never_answered_costs_no_more_than_a_lease() {
+    let world = World::default();
+    let store = Flaky { is_deaf: true.into(), ..Flaky::new(MemoryStore::new()) };
+    let sagas = Orchestrator::with_options(store, options()).unwrap();
+    let trips = sagas.register(trip(&world)).unwrap();
+    let process = Process::run(sagas);
+    tokio::task::yield_now().await;
+    trips.start(id("trip-1"), &Trip::default()).await.unwrap();
+    process.end_of("trip-1").await;
+    process.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_long_in_coming_is_renewed_in_time() {
+    let (inner, world) = (MemoryStore::new(), World::default());
+    let trips = || Saga::new("book-trip").step(Long(world.clone()));
+    let starter = orchestrator(&inner).register(trips()).unwrap();
+    starter.start(id("trip-1"), &Trip::default()).await.unwrap();
+    let claim_delay = Duration::from_secs(8);
+    let slow = Flaky { claim_delay, ..Flaky::new(inner.clone()) };
+    let slow = Orchestrator::with_options(slow, options()).unwrap();
+    slow.register(trips()).unwrap();
+    let slow = Process::run(slow);
+    sleep(Duration::from_secs(1)).await;
+    let every_second = OrchestratorOptions { poll_interval: Duration::from_secs(1), ..options() };
+    let (_other, _) = Process::with(&inner, trips(), every_second);
+    let ended = slow.end_of("trip-1").await;
     assert_eq!((ended.progress.state, ended.epoch), (SagaState::Completed, 1));
     assert_eq!(world.calls(), ["trip-1/long/run"]);
 }

@@ -83,6 +83,24 @@ async fn a_saga_whose_version_was_changed_is_paused_and_goes_on_once_it_is_resto
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_that_meets_a_changed_version_is_kept_until_it_is_restored() {
+    let (store, world) = (MemoryStore::new(), World::default());
+    asleep(&store, &world).await;
+    orchestrator(&store).cancel(&id("trip-1")).await.unwrap();
+    let (process, _) = Process::start(&store, second(&world));
+    tokio::time::sleep(NIGHT).await;
+    let saga = process.sagas.status(&id("trip-1")).await.unwrap().unwrap();
+    assert_eq!((saga.progress.state, saga.request), (SagaState::Paused, None));
+    process.stop().await;
+
+    let (process, _) = Process::start(&store, first(&world));
+    process.sagas.resume(&id("trip-1")).await.unwrap();
+    let ended = process.end_of("trip-1").await;
+    assert_eq!(ended.progress.state, SagaState::Compensated);
+    assert_eq!(world.standing(), [""; 0]);
+}
+
 /// The hotel of a definition whose state is another one.
 struct Numbered;
 

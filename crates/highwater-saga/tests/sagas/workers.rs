@@ -195,3 +195,14 @@ async fn sagas_end_whichever_processes_are_killed() {
     expected.sort();
     assert_eq!(world.standing(), expected, "what is not completed is undone");
 }
+
+#[tokio::test(start_paused = true)]
+async fn times_without_end_are_taken() {
+    let (store, world) = (MemoryStore::new(), World::default());
+    let [lease_ttl, poll_interval] = [Duration::MAX; 2];
+    let endless = OrchestratorOptions { lease_ttl, poll_interval, ..Default::default() };
+    let (process, trips) = Process::with(&store, trip(&world), endless);
+    trips.start(id("trip-1"), &Trip::default()).await.unwrap();
+    let ended = process.sagas.wait(&id("trip-1"), Duration::MAX).await.unwrap();
+    assert_eq!(ended.progress.state, SagaState::Completed);
+}

@@ -7,5 +7,6 @@ mod file;
 mod fixture;
 mod killed;
 mod own_transaction;
+mod saga_damage;
 mod sagas;
 mod shared_file;

@@ -18,7 +18,7 @@ const TRIP: SagaName = SagaName::from_static("book-trip");
 const LONG: Duration = Duration::from_mins(10);
 const SAGAS: usize = 200;
 
-fn trip(n: usize) -> NewSaga {
+pub(crate) fn trip(n: usize) -> NewSaga {
     let id = SagaId::new(format!("trip-{n}")).unwrap();
     NewSaga {
         correlation_id: id.clone().into(),
@@ -33,12 +33,12 @@ fn trip(n: usize) -> NewSaga {
     }
 }
 
-fn asking(limit: usize, ttl: Duration) -> SagaClaim {
+pub(crate) fn asking(limit: usize, ttl: Duration) -> SagaClaim {
     SagaClaim { owner: Owner::new("test"), ttl, limit, definitions: vec![(TRIP, 1)] }
 }
 
 /// The last transition of `saga`, with an event.
-fn completing(saga: &SagaRecord, stream: &'static str) -> SagaTransition {
+pub(crate) fn completing(saga: &SagaRecord, stream: &'static str) -> SagaTransition {
     let mut progress = saga.progress.clone();
     progress.state = SagaState::Completed;
     SagaTransition {
@@ -134,6 +134,7 @@ async fn searches_and_claims_go_by_index() {
         (include_str!("../../sql/saga_due.sql").to_owned(), "saga_states_due"),
         (include_str!("../../sql/signal_wake.sql").to_owned(), "saga_states_waiting"),
         (include_str!("../../sql/signal_find.sql").to_owned(), "saga_signals_open"),
+        (include_str!("../../sql/signal_leave.sql").to_owned(), "saga_signals_open"),
     ] {
         let explain = sqlx::AssertSqlSafe(format!("explain query plan {sql}"));
         let rows = sqlx::query(explain).fetch_all(store.readers()).await.unwrap();

@@ -7,8 +7,8 @@ use highwater_core::{
 };
 
 use super::saga_support::{
-    LONG, PAID, SHORT, asking, claim, claim_later, create, move_on, paid, saga, to, trip,
-    try_claim, waiting,
+    LONG, PAID, SHORT, TRIP, asking, claim, claim_later, create, giving_up, move_on, paid, saga,
+    to, trip, try_claim, waiting,
 };
 use super::support::patiently;
 
@@ -106,6 +106,90 @@ pub async fn a_signal_goes_to_one_saga(store: impl SagaStore) {
     let claimed = store.claim_sagas(&ask).await.expect("a claim is answered");
     let signals = claimed.into_iter().filter_map(|claimed| claimed.signal);
     assert_eq!(signals.count(), 1);
+}
+
+/// One payment may be news to several sagas, each of which knows it by a key of its own.
+pub async fn one_event_may_be_a_signal_to_several_sagas(store: impl SagaStore) {
+    let first = paid("one");
+    let key = SignalKey::from_static("trip-2/paid");
+    let other_key = Signal { key: key.clone(), ..first.clone() };
+    let refund = SagaName::from_static("refund");
+    let other_kind = Signal { saga: refund.clone(), ..first.clone() };
+    for signal in [&first, &other_key, &other_kind, &first, &other_key] {
+        store.deliver_signal(signal.clone()).await.expect("a delivery");
+    }
+    let mut kinds = [trip("trip-1"), trip("trip-2"), trip("refund-1")];
+    kinds[2].name = refund.clone();
+    let expected = [(first, PAID), (other_key, key), (other_kind, PAID)];
+    for (new, (signal, key)) in kinds.into_iter().zip(expected) {
+        create(&store, new).await;
+        let ask =
+            SagaClaim { definitions: vec![(TRIP, 1), (refund.clone(), 1)], ..asking("law", LONG) };
+        let mut waits = waiting(&try_claim(&store, &ask).await.expect("a saga is due").record);
+        waits.progress.waiting_for = Some(key);
+        move_on(&store, waits.clone()).await;
+        let woken = try_claim(&store, &ask).await.expect("its signal is there");
+        assert_eq!(woken.signal.as_ref(), Some(&signal));
+        waits.consumes = Some(signal.id);
+        waits.lease = woken.record.lease().expect("the saga is held");
+        waits.revision = woken.record.revision;
+        move_on(&store, waits).await;
+        assert_eq!(try_claim(&store, &ask).await, None, "its signal came once");
+    }
+}
+
+/// A payment that a cancelled trip has not looked at may be for the next.
+pub async fn a_signal_whose_taker_gives_up_goes_to_the_next(store: impl SagaStore) {
+    for name in ["trip-1", "trip-2"] {
+        create(&store, trip(name)).await;
+        let waits = waiting(&claim(&store).await.record);
+        move_on(&store, waits).await;
+    }
+    let signal = paid("one");
+    store.deliver_signal(signal.clone()).await.expect("a delivery");
+    let ask = SagaClaim { limit: 2, ..asking("law", LONG) };
+    let mut claimed = store.claim_sagas(&ask).await.expect("a claim is answered");
+    claimed.sort_by_key(|claimed| claimed.signal.is_none());
+    let [taker, other] = &claimed[..] else { panic!("two sagas are due") };
+    assert_eq!((&taker.signal, &other.signal), (&Some(signal.clone()), &None));
+    move_on(&store, waiting(&other.record)).await;
+    move_on(&store, giving_up(&taker.record)).await;
+    let next = claim(&store).await;
+    assert_eq!((&next.record.id, &next.signal), (&other.record.id, &Some(signal.clone())));
+    let mut uses = giving_up(&next.record);
+    uses.consumes = Some(signal.id);
+    move_on(&store, uses).await;
+    create(&store, trip("trip-3")).await;
+    let waits = waiting(&claim(&store).await.record);
+    move_on(&store, waits).await;
+    assert_eq!(try_claim(&store, &asking("law", LONG)).await, None, "it was used up");
+}
+
+/// A saga that begins to wait just when another gives up must not overlook what that one leaves.
+pub async fn a_signal_that_is_left_meets_the_wait_of_the_next(store: impl SagaStore) {
+    let store = Arc::new(store);
+    for n in 0..20 {
+        let key = SignalKey::new(format!("key-{n}")).expect("the laws know good keys");
+        let signal = Signal { key: key.clone(), ..paid("one") };
+        store.deliver_signal(signal.clone()).await.expect("a delivery");
+        let waiting_for_it = async |name: &str| {
+            create(&*store, trip(&format!("{name}-{n}"))).await;
+            let mut waits = waiting(&claim(&*store).await.record);
+            waits.progress.waiting_for = Some(key.clone());
+            waits
+        };
+        move_on(&*store, waiting_for_it("first").await).await;
+        let taker = claim(&*store).await;
+        assert_eq!(taker.signal.as_ref(), Some(&signal));
+        let waits = waiting_for_it("second").await;
+        let leaving = {
+            let (store, gives_up) = (Arc::clone(&store), giving_up(&taker.record));
+            tokio::spawn(async move { move_on(&*store, gives_up).await })
+        };
+        let (_, left) = tokio::join!(move_on(&*store, waits), leaving);
+        left.expect("the first gave up");
+        assert_eq!(claim_later(&*store).await.signal, Some(signal));
+    }
 }
 
 /// A signal that arrives at the very moment at which the saga begins to wait must wake it.

@@ -140,6 +140,14 @@ pub(super) fn waiting(saga: &SagaRecord) -> SagaTransition {
     waits
 }
 
+/// A move of the claimed saga to its first compensation, whatever it waits for.
+pub(super) fn giving_up(saga: &SagaRecord) -> SagaTransition {
+    let mut gives_up = to(saga, SagaState::Compensating, 0, Due::Held(LONG));
+    gives_up.progress.is_unwinding = true;
+    gives_up.progress.waiting_for = None;
+    gives_up
+}
+
 /// Asserts that the saga's lease was lost.
 #[track_caller]
 pub(super) fn assert_lost<T: std::fmt::Debug>(result: Result<T, StoreError>, saga: &SagaRecord) {

@@ -58,7 +58,7 @@ impl SagaStore for MemoryStore {
     }
 
     async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError> {
-        self.change(|rows, _| rows.deliver(signal))
+        self.change(|rows, _| rows.deliver(&signal))
     }
 
     async fn saga(&self, id: &SagaId) -> Result<Option<SagaRecord>, StoreError> {

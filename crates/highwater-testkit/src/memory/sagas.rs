@@ -115,6 +115,8 @@ impl Sagas {
         if !transition.appends.is_empty() {
             log.append(transition.appends)?;
         }
+        let (before, is_unwinding) =
+            (self.row(&id)?.record.clone(), transition.progress.is_unwinding);
         let row = self.row(&id)?;
         row.timer = transition.timer.and_then(|left| Instant::now().checked_add(left));
         let saga = &mut row.record;
@@ -129,7 +131,9 @@ impl Sagas {
         let deadline = row.deadline.filter(|_| !saga.progress.is_unwinding);
         let (saga, timer) = (saga.clone(), row.timer);
         if let Some(signal) = transition.consumes {
-            self.signals.use_up(signal);
+            self.signals.use_up(signal, &id);
+        } else if is_unwinding && let Some(left) = self.signals.leave(&before) {
+            self.wake(&left)?;
         }
         let due = match transition.due {
             Due::Held(ttl) => Instant::now().checked_add(ttl),
@@ -168,7 +172,15 @@ impl Sagas {
         Ok(self.row(id)?.record.clone())
     }
 
-    pub(super) fn deliver(&mut self, signal: Signal) -> Result<(), StoreError> {
+    pub(super) fn deliver(&mut self, signal: &Signal) -> Result<(), StoreError> {
+        if self.signals.keep(signal) {
+            self.wake(signal)?;
+        }
+        Ok(())
+    }
+
+    /// Makes those sagas due that wait for the signal.
+    fn wake(&mut self, signal: &Signal) -> Result<(), StoreError> {
         let is_waiting = |saga: &SagaRecord| {
             saga.owner.is_none()
                 && !saga.progress.state.is_at_rest()
@@ -177,10 +189,8 @@ impl Sagas {
         };
         let waiting = self.rows.values().map(|row| &row.record).filter(|saga| is_waiting(saga));
         let waiting: Vec<_> = waiting.map(|saga| saga.id.clone()).collect();
-        if self.signals.keep(signal) {
-            for id in waiting {
-                self.schedule(&id, Some(Instant::now()))?;
-            }
+        for id in waiting {
+            self.schedule(&id, Some(Instant::now()))?;
         }
         Ok(())
     }

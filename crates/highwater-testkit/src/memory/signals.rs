@@ -8,7 +8,8 @@ use highwater_core::{EventId, SagaId, SagaRecord, Signal};
 pub(super) struct Signals {
     /// In the order in which they came.
     kept: Vec<Kept>,
-    index: HashMap<EventId, usize>,
+    /// Where those of each id are kept.
+    index: HashMap<EventId, Vec<usize>>,
 }
 
 #[derive(Debug)]
@@ -29,12 +30,14 @@ impl Kept {
 
 impl Signals {
     /// Keeps the signal; `false` when it was known.
-    pub(super) fn keep(&mut self, signal: Signal) -> bool {
-        if self.index.contains_key(&signal.id) {
+    pub(super) fn keep(&mut self, signal: &Signal) -> bool {
+        let known = self.index.entry(signal.id).or_default();
+        let is_for = |known: &Signal| (&known.saga, &known.key) == (&signal.saga, &signal.key);
+        if known.iter().any(|at| is_for(&self.kept[*at].signal)) {
             return false;
         }
-        self.index.insert(signal.id, self.kept.len());
-        self.kept.push(Kept { signal, taken_by: None, is_used_up: false });
+        known.push(self.kept.len());
+        self.kept.push(Kept { signal: signal.clone(), taken_by: None, is_used_up: false });
         true
     }
 
@@ -52,9 +55,19 @@ impl Signals {
         Some(kept.signal.clone())
     }
 
-    pub(super) fn use_up(&mut self, id: EventId) {
-        if let Some(kept) = self.index.get(&id).and_then(|index| self.kept.get_mut(*index)) {
-            kept.is_used_up = true;
+    /// Has the signal, which the saga has taken, go to nobody any more.
+    pub(super) fn use_up(&mut self, id: EventId, saga: &SagaId) {
+        for at in self.index.get(&id).into_iter().flatten() {
+            let kept = &mut self.kept[*at];
+            kept.is_used_up |= kept.taken_by.as_ref() == Some(saga);
         }
+    }
+
+    /// Has the saga, as it still waits, leave the signal that it has taken to others.
+    pub(super) fn leave(&mut self, saga: &SagaRecord) -> Option<Signal> {
+        let mut kept = self.kept.iter_mut();
+        let taken = kept.find(|kept| kept.taken_by.is_some() && kept.is_for(saga))?;
+        taken.taken_by = None;
+        Some(taken.signal.clone())
     }
 }

@@ -1,0 +1,58 @@
+//! Sagas that this version of the store cannot read.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use highwater_core::{SagaRecord, SagaStore, StoreError};
+use highwater_sqlite::SqliteStore;
+use sqlx::AssertSqlSafe;
+
+use crate::fixture::fresh;
+use crate::sagas::{asking, completing, trip};
+
+const LONG: Duration = Duration::from_mins(10);
+
+#[tokio::test]
+async fn a_saga_that_cannot_be_read_holds_up_no_other() {
+    let (_dir, store) = fresh().await;
+    store.create_sagas((0..3).map(trip).collect()).await.unwrap();
+    run(&store, "set state = 'Hibernating', due_at = due_at - 1000000").await;
+    let mut claimed: Vec<SagaRecord> = Vec::new();
+    for _ in 0..3 {
+        let next = store.claim_sagas(&asking(1, LONG)).await.unwrap();
+        claimed.extend(next.into_iter().map(|claimed| claimed.record));
+    }
+    claimed.sort_by_key(|saga| saga.id.clone());
+    let ids: Vec<_> = claimed.iter().map(|saga| saga.id.as_str()).collect();
+    assert_eq!(ids, ["trip-1", "trip-2"]);
+
+    let damaged = SagaRecord { id: trip(0).id, ..claimed[0].clone() };
+    let is_damage = |error: &StoreError| {
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        cause.is_some_and(|cause| cause.starts_with("saga \"trip-0\" cannot be read"))
+    };
+    let ids = [0, 1, 2].map(|n| trip(n).id);
+    let found = join_all(ids.iter().map(|id| store.saga(id))).await;
+    assert!(found[0].as_ref().is_err_and(is_damage), "{found:?}");
+    assert!(found[1..].iter().all(Result::is_ok), "{found:?}");
+    let leases = [&damaged, &claimed[0]].map(|saga| saga.lease().unwrap());
+    let renewed = store.renew_sagas(leases.to_vec(), LONG).await.unwrap();
+    assert!(renewed[0].is_err() && renewed[1].is_ok(), "{renewed:?}");
+    let moves = [&damaged, &claimed[0], &claimed[1]].map(|saga| completing(saga, "trips"));
+    let answers = store.record_sagas(moves.to_vec()).await.unwrap();
+    assert!(answers[0].as_ref().is_err_and(is_damage), "{answers:?}");
+    assert!(answers[1..].iter().all(Result::is_ok), "{answers:?}");
+    let again = store.create_sagas((0..4).map(trip).collect()).await.unwrap();
+    assert!(again[0].as_ref().is_err_and(is_damage), "{again:?}");
+    assert!(again[1..].iter().all(Result::is_ok), "{again:?}");
+    run(&store, "set state = 'NotStarted', due_at = 0").await;
+    assert_eq!(store.claim_sagas(&asking(1, LONG)).await.unwrap()[0].record.id, damaged.id);
+}
+
+/// Updates the first trip behind the store's back.
+async fn run(store: &SqliteStore, set: &str) {
+    let update = format!("update saga_states {set} where saga_id = 'trip-0'");
+    let mut write = store.begin_write().await.unwrap();
+    sqlx::query(AssertSqlSafe(update)).execute(write.conn()).await.unwrap();
+    write.commit().await.unwrap();
+}

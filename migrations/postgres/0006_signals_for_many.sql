@@ -1,0 +1,263 @@
+-- One thing that happened may be a signal to several sagas, each of which knows it by its own key;
+-- and one that gives up leaves the signal that it had taken, and not used up, to the next.
+
+alter table highwater.saga_signals drop constraint saga_signals_pkey;
+alter table highwater.saga_signals add primary key (signal_id, saga_name, signal_key);
+
+-- Makes sagas due that wait for one of the keys; returns whether there are any. Rows are locked by
+-- id, like everywhere. To be called under the locks of the keys.
+create function highwater.wake_waiting(p_saga text[], p_key text[])
+returns boolean
+language plpgsql
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    update highwater.saga_states as s set due_at = least(s.due_at, clock_timestamp())
+    where s.saga_id = any (array(
+        select w.saga_id
+        from unnest(p_saga, p_key) as k(saga, key)
+        join highwater.saga_states as w on w.saga_name = k.saga and w.waiting_for = k.key
+        where w.owner is null and w.state in ('NotStarted', 'Running', 'Compensating')
+        order by w.saga_id
+        for update of w
+    ));
+    return found;
+end
+$$;
+
+-- Has those of the sagas that have given up leave their signals of these keys to others; returns
+-- whether one that waits for them is due now. To be called under the locks of the keys.
+create function highwater.leave_signals(p_id text[], p_key text[])
+returns boolean
+language plpgsql
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_saga text[];
+    v_key text[];
+begin
+    with freed as (
+        update highwater.saga_signals as g set taken_by = null
+        from highwater.saga_states as s
+        where s.saga_id = any (p_id) and s.is_unwinding
+            and g.saga_name = s.saga_name and g.signal_key = any (p_key)
+            and g.taken_by = s.saga_id and not g.is_used_up
+        returning g.saga_name, g.signal_key
+    )
+    select array_agg(f.saga_name), array_agg(f.signal_key) into v_saga, v_key
+    from (select distinct saga_name, signal_key from freed) as f;
+    return v_saga is not null and highwater.wake_waiting(v_saga, v_key);
+end
+$$;
+
+-- As before, but for the signals of sagas that give up.
+create or replace function highwater.record_sagas(
+    p_id text[], p_epoch bigint[], p_owner text[], p_revision bigint[], p_request text[],
+    p_state text[], p_is_unwinding boolean[], p_current_step bigint[], p_steps text[],
+    p_saga_data text[], p_error text[], p_waiting_for text[],
+    p_timer bigint[], p_due text[], p_ttl bigint[], p_consumes uuid[],
+    p_appends boolean[],
+    p_stream text[], p_head bigint[], p_count int[],
+    p_of int[], p_name text[], p_nth int[],
+    p_event uuid[], p_type text[], p_data text[], p_metadata text[],
+    out recorded text[], out is_any_due boolean,
+    out heads bigint[], out known uuid[], out last bigint
+)
+language plpgsql
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+set lock_timeout = '10s'
+as $$
+declare
+    v_now timestamptz;
+    v_left text[] := '{}';
+begin
+    -- What those that give up were waiting for: the signals that they have are for others.
+    if true = any (p_is_unwinding) then
+        v_left := array(
+            select s.waiting_for
+            from unnest(p_id, p_is_unwinding, p_consumes) as t(id, is_unwinding, consumes)
+            join highwater.saga_states as s on s.saga_id = t.id
+            where t.is_unwinding and t.consumes is null and s.waiting_for is not null
+        );
+    end if;
+    if array_remove(p_waiting_for || v_left, null) <> '{}' then
+        perform highwater.lock_signals(p_waiting_for || v_left);
+    end if;
+    v_now := clock_timestamp();
+    with moved as (
+        update highwater.saga_states as s set
+            state = t.state,
+            is_unwinding = t.is_unwinding,
+            current_step = t.current_step,
+            completed_steps = t.steps::json,
+            data = t.data::json,
+            error_message = t.error,
+            waiting_for = t.waiting_for,
+            request = null,
+            revision = s.revision + 1,
+            last_updated = v_now,
+            completed_at = case when t.state in ('Completed', 'Compensated') then v_now end,
+            owner = case when t.due = 'held' then s.owner end,
+            lease_until = v_now + t.ttl * interval '1 microsecond',
+            timer_at = v_now + t.timer * interval '1 microsecond',
+            due_at = case
+                when t.due = 'held' then highwater.held_due_at(s.due_at, v_now, t.ttl)
+                when t.due = 'now' then v_now
+                when t.due = 'request' then null
+                when t.waiting_for is not null and exists (
+                    select from highwater.saga_signals as g
+                    where g.saga_name = s.saga_name and g.signal_key = t.waiting_for
+                        and not g.is_used_up and g.signal_id is distinct from t.consumes
+                        and (g.taken_by is null or g.taken_by = s.saga_id)
+                ) then v_now
+                else least(
+                    v_now + t.timer * interval '1 microsecond',
+                    case when not t.is_unwinding then s.deadline_at end
+                )
+            end
+        from unnest(
+            p_id, p_epoch, p_owner, p_revision, p_request, p_state, p_is_unwinding,
+            p_current_step, p_steps, p_saga_data, p_error, p_waiting_for, p_timer, p_due, p_ttl,
+            p_consumes
+        ) as t(
+            id, epoch, owner, revision, request, state, is_unwinding, current_step, steps, data,
+            error, waiting_for, timer, due, ttl, consumes
+        )
+        where s.saga_id = t.id and s.epoch = t.epoch and s.owner = t.owner
+            and s.revision = t.revision and s.request is not distinct from t.request
+        returning s.saga_id, s.due_at
+    )
+    select coalesce(array_agg(moved.saga_id), '{}'), coalesce(bool_or(moved.due_at <= v_now), false)
+    into recorded, is_any_due
+    from moved;
+
+    if array_remove(p_consumes, null) <> '{}' then
+        update highwater.saga_signals as g set is_used_up = true
+        from unnest(p_id, p_consumes) as t(id, consumes)
+        where g.signal_id = t.consumes and g.taken_by = t.id and t.id = any (recorded);
+    end if;
+    if v_left <> '{}' then
+        is_any_due := highwater.leave_signals(recorded, v_left) or is_any_due;
+    end if;
+
+    if p_stream = '{}' then
+        return;
+    end if;
+    if exists (
+        select from unnest(p_id, p_appends) as t(id, appends)
+        where t.appends and t.id <> all (recorded)
+    ) then
+        raise exception using errcode = 'HW001';
+    end if;
+    select a.heads, a.known, a.last into heads, known, last
+    from highwater.append(
+        p_stream, p_head, p_count, p_of, p_name, p_nth, p_event, p_type, p_data, p_metadata
+    ) as a;
+    if last is null then
+        raise exception using errcode = 'HW001';
+    end if;
+exception when sqlstate 'HW001' then
+    recorded := null;
+    is_any_due := false;
+end
+$$;
+
+-- As before, but for what a signal is known by.
+create or replace function highwater.claim_sagas(
+    p_owner text, p_ttl bigint, p_limit bigint, p_name text[], p_version bigint[]
+)
+returns table (
+    saga highwater.saga_states, is_takeover boolean, timer bigint, deadline bigint,
+    signal_id uuid, signal_data json
+)
+language plpgsql
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_claimed record;
+begin
+    for v_claimed in
+        with due as materialized (
+            select d.saga_id, d.owner, d.due_at
+            from unnest(p_name, p_version) as k(name, version)
+            cross join lateral (
+                select s.saga_id, s.owner, s.due_at
+                from highwater.saga_states as s
+                where s.saga_name = k.name and s.definition_version = k.version
+                    and s.due_at <= v_now and (s.lease_until is null or s.lease_until <= v_now)
+                order by s.due_at
+                limit p_limit
+                for update skip locked
+            ) as d
+            order by d.due_at
+            limit p_limit
+        ), claimed as (
+            update highwater.saga_states as s set
+                state = case when s.state = 'NotStarted' then 'Running' else s.state end,
+                epoch = s.epoch + 1,
+                owner = p_owner,
+                lease_until = v_now + p_ttl * interval '1 microsecond',
+                due_at = v_now + p_ttl * interval '1 microsecond'
+            from due
+            where s.saga_id = due.saga_id
+            returning s as saga, due.owner is not null as is_takeover, due.due_at
+        )
+        select c.saga, c.is_takeover from claimed as c order by c.due_at
+    loop
+        saga := v_claimed.saga;
+        is_takeover := v_claimed.is_takeover;
+        timer := extract(epoch from saga.timer_at - v_now) * 1000000;
+        deadline := extract(epoch from saga.deadline_at - v_now) * 1000000;
+        signal_id := null;
+        signal_data := null;
+        if saga.waiting_for is not null then
+            update highwater.saga_signals as g set taken_by = saga.saga_id
+            where g.saga_name = saga.saga_name and g.signal_key = saga.waiting_for
+                and g.signal_id = (
+                    select o.signal_id
+                    from highwater.saga_signals as o
+                    where o.saga_name = saga.saga_name and o.signal_key = saga.waiting_for
+                        and not o.is_used_up and (o.taken_by is null or o.taken_by = saga.saga_id)
+                    order by o.taken_by is null, o.nth
+                    limit 1
+                    for update skip locked
+                )
+            returning g.signal_id, g.data into signal_id, signal_data;
+        end if;
+        return next;
+    end loop;
+end
+$$;
+
+-- As before, but for what a signal is known by, and for the order in which sagas are woken.
+create or replace function highwater.deliver_signal(p_id uuid, p_saga text, p_key text, p_data text)
+returns boolean
+language plpgsql
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
+set lock_timeout = '10s'
+as $$
+begin
+    perform highwater.lock_signals(array[p_key]);
+    insert into highwater.saga_signals (signal_id, saga_name, signal_key, data)
+    values (p_id, p_saga, p_key, p_data::json)
+    on conflict (signal_id, saga_name, signal_key) do nothing;
+    if not found then
+        return false;
+    end if;
+    return highwater.wake_waiting(array[p_saga], array[p_key]);
+end
+$$;
