@@ -11,7 +11,7 @@ use sqlx::{Postgres, Row};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::group::{Done, Group, Stream};
+use crate::group::{Done, Event, Group, Stream};
 use crate::log::Log;
 use crate::plan::{Facts, Plan};
 use crate::retry;
@@ -61,8 +61,9 @@ impl Log {
         conn: &mut PgConnection,
         group: &Group<'_>,
     ) -> Result<Answer, sqlx::Error> {
-        let query = match group.streams() {
-            [stream] => bind_stream(self.sql.query(&self.sql.append_to_stream), stream, group),
+        let query = match (group.streams(), group.events()) {
+            ([stream], [one]) => bind_one(self.sql.query(&self.sql.append_event), stream, one),
+            ([stream], _) => bind_stream(self.sql.query(&self.sql.append_to_stream), stream, group),
             _ => bind_group(self.sql.query(&self.sql.append), group),
         };
         let row = query.fetch_one(conn).await?;
@@ -73,6 +74,21 @@ impl Log {
         let known: Vec<Uuid> = row.try_get(1)?;
         Ok(Answer::Refused { heads, known: known.into_iter().map(EventId::from_uuid).collect() })
     }
+}
+
+/// Gives a query the parameters that the function `append_event` takes.
+fn bind_one<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    stream: &Stream<'_>,
+    Event { event, .. }: &Event<'_>,
+) -> Query<'q, Postgres, PgArguments> {
+    query
+        .bind(stream.name.to_string())
+        .bind(stream.required.to_sql())
+        .bind(event.id.as_uuid())
+        .bind(event.event_type.to_string())
+        .bind(event.data.as_str().to_owned())
+        .bind(event.metadata.as_payload().map(|json| json.as_str().to_owned()))
 }
 
 /// Gives a query the parameters that the function `append_to_stream` takes.
