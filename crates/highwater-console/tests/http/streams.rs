@@ -153,6 +153,9 @@ async fn a_limit_or_an_offset_that_makes_no_sense_is_refused() {
     for query in ["limit=0", "limit=1001", "limit=-1", "limit=x", "limit=", "from=-1", "from=x"] {
         get(&router, &format!("/api/streams/s/events?{query}")).await.problem(400);
     }
+    for query in ["form=1", "From=1", "from=1&expected=any"] {
+        get(&router, &format!("/api/streams/s/events?{query}")).await.problem(400);
+    }
     assert_eq!(get(&router, "/api/streams/s/events?limit=1000").await.status, 200);
     get(&router, "/api/streams/%FF/events").await.problem(400);
     get(&router, "/api/streams/$nothing/events").await.problem(422);
