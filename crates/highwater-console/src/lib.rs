@@ -44,6 +44,7 @@ mod console;
 mod dead_letters;
 mod finish;
 mod health;
+mod object;
 mod problem;
 mod projections;
 mod report;
@@ -54,4 +55,5 @@ mod streams;
 
 pub use console::Console;
 pub use finish::finish;
+pub use object::Object;
 pub use problem::Problem;

@@ -120,6 +120,7 @@ async fn a_body_that_cannot_be_appended_is_a_problem_and_appends_nothing() {
         (400, "["),
         (422, "{}"),
         (422, "[]"),
+        (422, r#"[[null,"T",1,null]]"#),
         (422, r#"[{"data":1}]"#),
         (422, r#"[{"type":"T"}]"#),
         (422, r#"[{"type":"","data":1}]"#),
