@@ -12,7 +12,7 @@ use highwater_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Console, Problem};
+use crate::{Console, Object, Problem};
 
 /// The largest body: what a store takes in one append by default.
 const BODY_BYTES_MAX: usize = 16 << 20;
@@ -63,12 +63,12 @@ async fn append(
     State(console): State<Console>,
     stream: Result<Path<String>, PathRejection>,
     params: Result<Query<Params>, QueryRejection>,
-    events: Result<Json<Vec<EventBody>>, JsonRejection>,
+    events: Result<Json<Vec<Object<EventBody>>>, JsonRejection>,
 ) -> Result<(StatusCode, Json<AppendedBody>), Problem> {
     let (Path(stream), Query(params), Json(events)) = (stream?, params?, events?);
     let stream = StreamName::new(stream)?;
     let expected = params.expected.as_deref().map_or(Ok(Expected::Any), parse_expected)?;
-    let events = events.into_iter().map(NewEvent::from).collect();
+    let events = events.into_iter().map(|Object(event)| event.into()).collect();
     let appended = console.events.append_to(stream, expected, events).await?;
     let body = AppendedBody { first_offset: appended.first, next_offset: appended.last.next() };
     Ok((StatusCode::CREATED, Json(body)))

@@ -18,7 +18,7 @@ pub(crate) fn routes() -> Router<Console> {
 }
 
 #[derive(Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct Params {
     /// Behind this offset; -1 from the first.
     after: i64,

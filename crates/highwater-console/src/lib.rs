@@ -36,7 +36,8 @@
 //! (100, at most 1,000) and `after`; it is `{"sagas": […], "next": …}`, and `next` is what to
 //! pass as `after` for the next page, or `null`.
 //!
-//! Errors are [`Problem`]s: JSON of RFC 9457.
+//! Errors are [`Problem`]s: JSON of RFC 9457. A slip is an error and not another request: where
+//! there are parameters an unknown one is a 400, and an array in the place of an [`Object`] a 422.
 
 mod append;
 mod checkpoints;
@@ -44,6 +45,7 @@ mod console;
 mod dead_letters;
 mod finish;
 mod health;
+mod object;
 mod problem;
 mod projections;
 mod report;
@@ -54,4 +56,5 @@ mod streams;
 
 pub use console::Console;
 pub use finish::finish;
+pub use object::Object;
 pub use problem::Problem;

@@ -20,8 +20,9 @@ pub(crate) fn routes() -> Router<Console> {
     Router::new().route("/api/streams/{stream}/events", get(read))
 }
 
+/// A misspelt one is refused: without `from`, a reader would begin anew and not see why.
 #[derive(Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct Params {
     /// The first offset to read.
     from: u64,

@@ -15,9 +15,9 @@ const CAUSATION_ID: &str = "causationId";
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Metadata(Option<Payload>);
 
-/// Metadata that is not a JSON object.
+/// Metadata that is not a JSON object, is nested deeper than 127 levels, or has text that is none.
 #[derive(Debug, thiserror::Error)]
-#[error("metadata is not a JSON object")]
+#[error("metadata is not a JSON object that can be decoded")]
 pub struct InvalidMetadata;
 
 impl Metadata {

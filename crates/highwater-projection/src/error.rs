@@ -80,13 +80,30 @@ impl From<&Checkpoint> for SourceChanged {
     }
 }
 
-/// The error and its causes in one line.
+/// The error and its causes in one line; a driver may have told the cause already.
 pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
+    for cause in std::iter::successors(error.source(), |error| error.source()) {
+        let cause = cause.to_string();
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_is_told_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the database said: {0}")]
+        struct Driver(#[source] std::fmt::Error);
+
+        let cause = std::fmt::Error.to_string();
+        let error = StoreError::Backend(Driver(std::fmt::Error).into());
+        assert_eq!(with_causes(&error), format!("the store failed: the database said: {cause}"));
+    }
 }

@@ -22,7 +22,7 @@ pub(crate) fn routes<S: ProjectionStore>(store: S) -> Router {
 }
 
 #[derive(Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct Params {
     category: Option<String>,
     /// Behind this stream, by the order of bytes.

@@ -27,6 +27,8 @@ pub(crate) enum BadLine {
     Name(#[from] InvalidName),
     #[error("{actual} bytes, the limit is {limit}")]
     TooLarge { actual: usize, limit: usize },
+    #[error("{actual} levels of nesting, the limit is {limit}")]
+    TooDeep { actual: usize, limit: usize },
     #[error("event id {0} stands for another event in an earlier line")]
     IdTaken(EventId),
 }
@@ -49,6 +51,9 @@ pub(crate) fn parse(line: &[u8]) -> Result<(StreamName, NewEvent), BadLine> {
     }
     attributes.retain(|name, _| !["subject", "type"].contains(&name.as_str()));
     let data = Payload::parse(attributes.remove("data").map_or("null", RawValue::get))?;
+    if data.depth() > Payload::DEPTH_MAX {
+        return Err(BadLine::TooDeep { actual: data.depth(), limit: Payload::DEPTH_MAX });
+    }
     let metadata: Metadata = serde_json::from_str(&serde_json::to_string(&attributes)?)?;
     let event = NewEvent { id, event_type, data, metadata };
     let (actual, limit) = (event.bytes(), Limits::default().event_bytes);
@@ -139,5 +144,14 @@ mod tests {
             let error = parse(bad.as_bytes()).unwrap_err().to_string();
             assert!(error.starts_with(why), "{bad}: {error}");
         }
+    }
+
+    #[test]
+    fn data_that_no_reader_could_decode_is_refused() {
+        let nested = |levels| "[".repeat(levels) + &"]".repeat(levels);
+        let line = |data| format!(r#"{{"id":"7","type":"T","subject":"s","data":{data}}}"#);
+        assert!(parse(line(nested(127)).as_bytes()).is_ok());
+        let error = parse(line(nested(128)).as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "128 levels of nesting, the limit is 127");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use highwater::postgres::{PgOptions, PgStore};
 use highwater::sqlite::{SqliteOptions, SqliteStore};
-use highwater::{BoxError, EventStore, ProjectionStore, SagaStore};
+use highwater::{BoxError, EventStore, ProjectionStore, SagaStore, StoreError};
 
 use crate::args::Task;
 use crate::import::import;
@@ -24,20 +24,33 @@ pub(crate) async fn run(url: &str, task: Task) -> Result<(), BoxError> {
     match url.split_once(':') {
         Some(("sqlite", _)) => {
             let connect = || SqliteStore::connect(url, SqliteOptions::default());
-            let store = patiently(PATIENCE, connect).await?;
+            let store = opened(patiently(PATIENCE, connect).await, &shown)?;
             let outcome = carry_out(store.clone(), task, &shown).await;
             closed(store.close()).await;
             outcome
         }
         Some(("postgres" | "postgresql", _)) => {
             let connect = || PgStore::connect(url, PgOptions::default());
-            let store = patiently(PATIENCE, connect).await?;
+            let store = opened(patiently(PATIENCE, connect).await, &shown)?;
             let outcome = carry_out(store.clone(), task, &shown).await;
             closed(store.close()).await;
             outcome
         }
         _ => Err(format!("{shown}: not a sqlite: or postgres:// URL").into()),
     }
+}
+
+/// The store, or an error that names the database.
+fn opened<S>(store: Result<S, StoreError>, database: &str) -> Result<S, CannotOpen> {
+    store.map_err(|source| CannotOpen { database: database.to_owned(), source })
+}
+
+/// A database that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open {database}")]
+struct CannotOpen {
+    database: String,
+    source: StoreError,
 }
 
 async fn carry_out<S>(store: S, task: Task, database: &str) -> Result<(), BoxError>

@@ -131,6 +131,7 @@ async fn dead_letters_are_listed_by_offset() {
     assert_eq!(behind[0]["offset"], 2);
     get(&router, &format!("{path}?after=-2")).await.problem(400);
     get(&router, &format!("{path}?limit=0")).await.problem(400);
+    get(&router, &format!("{path}?behind=1")).await.problem(400);
     get(&router, &format!("{path}?stream=other")).await.problem(404);
     get(&router, "/api/projections/unheard-of/dead-letters").await.problem(404);
 }

@@ -120,6 +120,7 @@ async fn a_body_that_cannot_be_appended_is_a_problem_and_appends_nothing() {
         (400, "["),
         (422, "{}"),
         (422, "[]"),
+        (422, r#"[[null,"T",1,null]]"#),
         (422, r#"[{"data":1}]"#),
         (422, r#"[{"type":"T"}]"#),
         (422, r#"[{"type":"","data":1}]"#),
@@ -151,6 +152,9 @@ async fn a_body_or_an_event_that_is_too_large_is_refused() {
 async fn a_limit_or_an_offset_that_makes_no_sense_is_refused() {
     let router = console(&MemoryStore::new(), vec![]).router();
     for query in ["limit=0", "limit=1001", "limit=-1", "limit=x", "limit=", "from=-1", "from=x"] {
+        get(&router, &format!("/api/streams/s/events?{query}")).await.problem(400);
+    }
+    for query in ["form=1", "From=1", "from=1&expected=any"] {
         get(&router, &format!("/api/streams/s/events?{query}")).await.problem(400);
     }
     assert_eq!(get(&router, "/api/streams/s/events?limit=1000").await.status, 200);

@@ -74,7 +74,7 @@ on_both_databases! {
         assert_eq!(streams(&app, ""), all);
         assert_eq!(streams(&app, "?limit=2"), all[..2]);
         assert_eq!(streams(&app, "?limit=2&after=a%2Fb%20c-1"), all[2..4]);
-        for nonsense in ["limit=0", "limit=10001", "limit=x"] {
+        for nonsense in ["limit=0", "limit=10001", "limit=x", "catgory=receipt"] {
             get(app.address, &format!("{CASES}?{nonsense}")).problem(400);
         }
     }

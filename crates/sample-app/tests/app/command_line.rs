@@ -40,3 +40,16 @@ fn a_database_or_a_file_that_cannot_be_used_ends_with_1_and_shows_no_password() 
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("no-such-file: "));
 }
+
+#[test]
+fn a_database_that_cannot_be_opened_is_named_and_its_flaw_is_told_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("no.db");
+    std::fs::write(&file, "no database ".repeat(500)).unwrap();
+    let url = format!("sqlite:{}", file.display());
+    let output = run(&["--database-url", &url, "--port", "0"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains(&format!("cannot open {url}: ")), "{said}");
+    assert_eq!(said.matches("file is not a database").count(), 1, "{said}");
+}

@@ -100,6 +100,7 @@ on_both_databases! {
             assert_eq!(post(app.address, "/api/users", &user).problem(422)["field"], field);
         }
         post(app.address, "/api/users", &json!({"name": "Ada"})).problem(422);
+        post(app.address, "/api/users", &json!(["Ada", "ada@example.com"])).problem(422);
         send(app.address, "POST", "/api/users", Some("{")).problem(400);
         send(app.address, "POST", "/api/users", None).problem(415);
         send(app.address, "GET", "/api/users", None).problem(405);
