@@ -1,5 +1,8 @@
 //! Saga orchestrator of Highwater: long-running processes that finish or undo themselves.
 //!
+//! To begin with there is `docs/sagas.md` in the repository; the facade `highwater` has this crate
+//! as `highwater::saga`, with the feature `saga`.
+//!
 //! A [`Saga`] is a list of [`Step`]s on a state. [`Orchestrator::register`] returns a
 //! [`SagaHandle`] that starts sagas; [`Orchestrator::run`] runs them, beside any number of other
 //! processes on the same [`SagaStore`](highwater_core::SagaStore).
@@ -113,6 +116,7 @@ mod start;
 mod start_on;
 mod step;
 mod step_error;
+mod step_options;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod wait;
@@ -131,4 +135,5 @@ pub use start::Start;
 pub use start_on::StartOn;
 pub use step::{Direction, Step, StepContext};
 pub use step_error::{StepError, StepResult};
+pub use step_options::StepOptions;
 pub use wait::Wait;
