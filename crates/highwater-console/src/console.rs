@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use highwater_core::{
-    CheckpointStore, EventStore, HealthThresholds, ProjectionDefinition, SagaStore,
+    CheckpointStore, EventStore, HealthThresholds, ProjectionDefinition, SagaName, SagaStore,
 };
 
+use crate::sagas::Sagas;
 use crate::{append, checkpoints, dead_letters, health, projections, sagas, streams};
 
 /// Shows streams, projections, sagas and health over HTTP; cloning shares the stores.
@@ -17,7 +18,8 @@ pub struct Console {
     pub(crate) checkpoints: Arc<dyn CheckpointStore>,
     pub(crate) definitions: Arc<[ProjectionDefinition]>,
     pub(crate) thresholds: HealthThresholds,
-    sagas: Option<Arc<dyn SagaStore>>,
+    pub(crate) sagas: Option<Arc<dyn SagaStore>>,
+    saga_definitions: Option<Arc<[(SagaName, u32)]>>,
 }
 
 impl Console {
@@ -32,7 +34,8 @@ impl Console {
         definitions: Vec<ProjectionDefinition>,
     ) -> Self {
         let thresholds = HealthThresholds::default();
-        Self { events, checkpoints, definitions: definitions.into(), thresholds, sagas: None }
+        let definitions = definitions.into();
+        Self { events, checkpoints, definitions, thresholds, sagas: None, saga_definitions: None }
     }
 
     /// Sets from which lag on a projection is degraded or unhealthy.
@@ -42,10 +45,18 @@ impl Console {
         self
     }
 
-    /// Shows the sagas of this store, too.
+    /// Shows the sagas of this store, too, and has health tell of those that need a human.
     #[must_use]
     pub fn sagas(mut self, sagas: Arc<dyn SagaStore>) -> Self {
         self.sagas = Some(sagas);
+        self
+    }
+
+    /// Tells which kinds and versions of sagas this process runs, so that the status of any other
+    /// has an `obstacle`.
+    #[must_use]
+    pub fn saga_definitions(mut self, definitions: Vec<(SagaName, u32)>) -> Self {
+        self.saga_definitions = Some(definitions.into());
         self
     }
 
@@ -77,7 +88,9 @@ impl Console {
 
     /// The routes that show sagas and ask things of them; none without a store of sagas.
     pub fn sagas_router(&self) -> Router {
-        self.sagas.clone().map_or_else(Router::new, sagas::routes)
+        let definitions = self.saga_definitions.clone();
+        let sagas = self.sagas.clone().map(|store| Sagas { store, definitions });
+        sagas.map_or_else(Router::new, sagas::routes)
     }
 
     /// The route `/health`.

@@ -1,4 +1,4 @@
-//! `GET /health`: whether the store answers and every projection keeps up.
+//! `GET /health`: whether the store answers, every projection keeps up, and no saga needs a human.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::Console;
 use crate::report::{Report, reports};
+use crate::saga_health::SagaHealth;
 
 /// How long the store may take; an orchestrator that asks must not wait for a dead database.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -23,6 +24,8 @@ pub(crate) fn routes() -> Router<Console> {
 struct HealthBody {
     status: Health,
     projections: Vec<ProjectionHealth>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sagas: Option<SagaHealth>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -53,10 +56,12 @@ impl ProjectionHealth {
     }
 }
 
-/// The health of the worst projection that is registered here; unhealthy without a store.
+/// The health of the worst projection that is registered here, or of the sagas; unhealthy without
+/// a store.
 async fn health(State(console): State<Console>) -> (StatusCode, Json<HealthBody>) {
-    let body = match tokio::time::timeout(TIMEOUT, reports(&console)).await {
-        Ok(Ok(reports)) => judge(&reports, &console.thresholds),
+    let asked = async { tokio::try_join!(reports(&console), SagaHealth::of(&console)) };
+    let body = match tokio::time::timeout(TIMEOUT, asked).await {
+        Ok(Ok((reports, sagas))) => judge(&reports, sagas, &console.thresholds),
         Ok(Err(error)) => unreachable(error.to_string()),
         Err(_) => unreachable(format!("the store did not answer within {TIMEOUT:?}")),
     };
@@ -68,14 +73,20 @@ async fn health(State(console): State<Console>) -> (StatusCode, Json<HealthBody>
 }
 
 /// What only the store knows of is left out: nobody may be meant to run it any more.
-fn judge(reports: &[Report], thresholds: &HealthThresholds) -> HealthBody {
+fn judge(
+    reports: &[Report],
+    sagas: Option<SagaHealth>,
+    thresholds: &HealthThresholds,
+) -> HealthBody {
     let registered = reports.iter().filter(|report| report.definition.is_some());
     let projections: Vec<_> =
         registered.map(|report| ProjectionHealth::of(report, thresholds)).collect();
-    let worst = projections.iter().map(|projection| projection.status).max();
-    HealthBody { status: worst.unwrap_or(Health::Healthy), projections, error: None }
+    let of_sagas = sagas.as_ref().map(|sagas| sagas.status);
+    let worst = projections.iter().map(|projection| projection.status).chain(of_sagas).max();
+    HealthBody { status: worst.unwrap_or(Health::Healthy), projections, sagas, error: None }
 }
 
 fn unreachable(error: String) -> HealthBody {
-    HealthBody { status: Health::Unhealthy, projections: Vec::new(), error: Some(error) }
+    let status = Health::Unhealthy;
+    HealthBody { status, projections: Vec::new(), sagas: None, error: Some(error) }
 }

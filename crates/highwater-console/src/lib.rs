@@ -50,6 +50,7 @@ mod problem;
 mod projections;
 mod report;
 mod saga_body;
+mod saga_health;
 mod saga_list;
 mod sagas;
 mod streams;

@@ -33,10 +33,13 @@ pub(crate) struct SagaBody {
     last_updated: DateTime<Utc>,
     completed_at: Option<DateTime<Utc>>,
     error_message: Option<String>,
+    /// Why the process that answers cannot run it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    obstacle: Option<String>,
 }
 
-impl From<SagaRecord> for SagaBody {
-    fn from(saga: SagaRecord) -> Self {
+impl SagaBody {
+    pub(crate) fn new(saga: SagaRecord, obstacle: Option<String>) -> Self {
         let is_final = saga.progress.state.is_final();
         let total_steps = saga.plan.len();
         Self {
@@ -57,6 +60,7 @@ impl From<SagaRecord> for SagaBody {
             last_updated: saga.last_updated,
             completed_at: saga.completed_at,
             error_message: saga.progress.error,
+            obstacle,
         }
     }
 }

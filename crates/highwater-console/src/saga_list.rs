@@ -48,11 +48,17 @@ pub(crate) async fn list(
     let limit = query.limit;
     // One more tells whether there is a next page.
     query.limit += 1;
-    let mut found = sagas.sagas(&query).await?;
+    if let Some(after) = &query.after
+        && sagas.store.saga(after).await?.is_none()
+    {
+        let detail = format!("after is {after:?}: there is no such saga");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail).with("parameter", "after"));
+    }
+    let mut found = sagas.store.sagas(&query).await?;
     let has_more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| has_more).map(|saga| saga.id.clone());
-    Ok(Json(SagaPage { sagas: found.into_iter().map(SagaBody::from).collect(), next }))
+    Ok(Json(SagaPage { sagas: found.into_iter().map(|saga| sagas.body(saga)).collect(), next }))
 }
 
 fn query(params: Params) -> Result<SagaQuery, Problem> {

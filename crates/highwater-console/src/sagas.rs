@@ -7,14 +7,27 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use highwater_core::{SagaId, SagaRequest, SagaStore, StoreError};
+use highwater_core::{SagaId, SagaName, SagaRecord, SagaRequest, SagaStore, StoreError};
 
 use crate::Problem;
 use crate::saga_body::SagaBody;
 use crate::saga_list::list;
 
 /// What the routes of sagas work on.
-pub(crate) type Sagas = Arc<dyn SagaStore>;
+#[derive(Clone)]
+pub(crate) struct Sagas {
+    pub(crate) store: Arc<dyn SagaStore>,
+    /// The kinds and versions that this process runs; `None` when that is not known.
+    pub(crate) definitions: Option<Arc<[(SagaName, u32)]>>,
+}
+
+impl Sagas {
+    /// The saga as it is shown.
+    pub(crate) fn body(&self, saga: SagaRecord) -> SagaBody {
+        let obstacle = self.definitions.as_ref().and_then(|known| saga.obstacle(known));
+        SagaBody::new(saga, obstacle)
+    }
+}
 
 pub(crate) fn routes(sagas: Sagas) -> Router {
     let shown = Router::new()
@@ -34,9 +47,9 @@ async fn status(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<SagaBody>, Problem> {
     let id = saga_id(id?)?;
-    let saga = sagas.saga(&id).await?;
+    let saga = sagas.store.saga(&id).await?;
     let saga = saga.ok_or_else(|| Problem::from(StoreError::SagaUnknown { id }))?;
-    Ok(Json(saga.into()))
+    Ok(Json(sagas.body(saga)))
 }
 
 /// Stores the request; whoever runs the saga obeys it at its next transition.
@@ -45,8 +58,8 @@ async fn ask(
     id: Result<Path<String>, PathRejection>,
     request: SagaRequest,
 ) -> Result<(StatusCode, Json<SagaBody>), Problem> {
-    let saga = sagas.request_saga(&saga_id(id?)?, request).await?;
-    Ok((StatusCode::ACCEPTED, Json(saga.into())))
+    let saga = sagas.store.request_saga(&saga_id(id?)?, request).await?;
+    Ok((StatusCode::ACCEPTED, Json(sagas.body(saga))))
 }
 
 /// What cannot be an id is the id of no saga.

@@ -69,7 +69,7 @@ pub enum StoreError {
     },
 
     /// The id already stands for a saga of another kind, or with another input.
-    #[error("saga id {id:?} is already taken by another saga")]
+    #[error("saga id {id:?} is already taken, by another kind of saga or with another input")]
     SagaTaken {
         /// The id.
         id: SagaId,

@@ -94,6 +94,16 @@ impl SagaRecord {
         self.plan.get(index).map(String::as_str)
     }
 
+    /// Why a process that has registered these kinds and versions cannot run it, if it cannot.
+    #[must_use]
+    pub fn obstacle(&self, registered: &[(SagaName, u32)]) -> Option<String> {
+        let Self { name, version, .. } = self;
+        let is_known = registered.iter().any(|known| known == &(name.clone(), *version));
+        (!is_known && !self.progress.state.is_final()).then(|| {
+            format!("version {version} of saga {name:?} is not registered in this process")
+        })
+    }
+
     /// The latest lease, while somebody has it.
     #[must_use]
     pub fn lease(&self) -> Option<SagaLease> {

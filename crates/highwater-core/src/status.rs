@@ -69,7 +69,7 @@ pub struct HealthThresholds {
     pub degraded_events: u64,
     /// Unhealthy from this many events on. Default 100,000.
     pub unhealthy_events: u64,
-    /// Degraded once an event has waited this long. Default 10 s.
+    /// Degraded once an event, or a saga to be taken up, has waited this long. Default 10 s.
     pub degraded_age: Duration,
     /// Unhealthy once an event has waited this long. Default 5 min.
     pub unhealthy_age: Duration,

@@ -1,5 +1,8 @@
 //! Saga orchestrator of Highwater: long-running processes that finish or undo themselves.
 //!
+//! To begin with there is `docs/sagas.md` in the repository; the facade `highwater` has this crate
+//! as `highwater::saga`, with the feature `saga`.
+//!
 //! A [`Saga`] is a list of [`Step`]s on a state. [`Orchestrator::register`] returns a
 //! [`SagaHandle`] that starts sagas; [`Orchestrator::run`] runs them, beside any number of other
 //! processes on the same [`SagaStore`](highwater_core::SagaStore).
@@ -112,6 +115,7 @@ mod saga_event;
 mod start;
 mod step;
 mod step_error;
+mod step_options;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod wait;
@@ -128,4 +132,5 @@ pub use saga_event::{SagaEvent, StepEvent};
 pub use start::Start;
 pub use step::{Direction, Step, StepContext};
 pub use step_error::{StepError, StepResult};
+pub use step_options::StepOptions;
 pub use wait::Wait;

@@ -18,7 +18,7 @@ pub struct OrchestratorOptions {
     pub lease_ttl: Duration,
     /// How often the store is asked for sagas that have become due by the clock or by another
     /// process; what this process does wakes it at once. Default 100 ms; raise it to spare an
-    /// idle database.
+    /// idle database, and in tests that skip time.
     pub poll_interval: Duration,
 }
 

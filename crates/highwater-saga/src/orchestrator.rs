@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highwater_core::{
-    EventStore, Recorded, SagaId, SagaQuery, SagaRecord, SagaRequest, SagaState, SagaStore,
-    StoreError, StreamName,
+    EventStore, Recorded, SagaId, SagaName, SagaQuery, SagaRecord, SagaRequest, SagaState,
+    SagaStore, StoreError, StreamName,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -116,12 +116,13 @@ impl Orchestrator {
     /// A saga whose version no process has registered stays as it is until one does.
     #[must_use]
     pub fn obstacle(&self, saga: &SagaRecord) -> Option<String> {
-        let definition = self.engine.definition(&saga.name, saga.version);
-        let is_over = saga.progress.state.is_final();
-        (definition.is_none() && !is_over).then(|| {
-            let (name, version) = (&saga.name, saga.version);
-            format!("version {version} of saga {name:?} is not registered in this process")
-        })
+        saga.obstacle(&self.definitions())
+    }
+
+    /// The kinds and versions of sagas that are registered here, for whoever shows sagas.
+    #[must_use]
+    pub fn definitions(&self) -> Vec<(SagaName, u32)> {
+        self.engine.known()
     }
 
     /// The sagas that are searched for, newest first, a page at a time.

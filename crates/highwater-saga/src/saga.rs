@@ -9,8 +9,11 @@ use async_trait::async_trait;
 use highwater_core::SagaName;
 
 use crate::definition::{AnyStep, Checked, Element};
-use crate::step::{Direction, TIMEOUT};
-use crate::{RegisterError, RetryPolicy, SagaData, Step, StepContext, StepError, StepResult, Wait};
+use crate::step::Direction;
+use crate::{
+    RegisterError, RetryPolicy, SagaData, Step, StepContext, StepError, StepOptions, StepResult,
+    Wait,
+};
 
 /// A list of steps on a state `S`, run in order and compensated in reverse.
 ///
@@ -115,9 +118,25 @@ impl Saga<SagaData> {
     /// Adds a step made of two closures, for small sagas.
     ///
     /// What holds for [`Step`] holds for them. The timeout and the retries are the defaults.
+    ///
+    /// ```
+    /// use highwater_saga::{Saga, SagaData, StepContext};
+    ///
+    /// let saga = Saga::new("book-trip").step_fn(
+    ///     "hotel",
+    ///     |data: SagaData, cx: StepContext| async move {
+    ///         let hotel: String = data.require("hotel")?;
+    ///         data.set("booking", format!("{hotel} under {}", cx.run_key()))
+    ///     },
+    ///     |_, cx: StepContext| async move {
+    ///         println!("cancelled what {} may have booked", cx.run_key());
+    ///         Ok(())
+    ///     },
+    /// );
+    /// ```
     #[must_use]
     pub fn step_fn<R, C, RunFuture, CompensateFuture>(
-        mut self,
+        self,
         name: impl Into<String>,
         run: R,
         compensate: C,
@@ -128,13 +147,33 @@ impl Saga<SagaData> {
         RunFuture: Future<Output = StepResult> + Send + 'static,
         CompensateFuture: Future<Output = StepResult> + Send + 'static,
     {
-        self.elements.push((name.into(), Element::Step(Arc::new(Closures { run, compensate }))));
+        self.step_fn_with(name, StepOptions::default(), run, compensate)
+    }
+
+    /// Adds a step made of two closures, with a timeout and retries of its own.
+    #[must_use]
+    pub fn step_fn_with<R, C, RunFuture, CompensateFuture>(
+        mut self,
+        name: impl Into<String>,
+        options: StepOptions,
+        run: R,
+        compensate: C,
+    ) -> Self
+    where
+        R: Fn(SagaData, StepContext) -> RunFuture + Send + Sync + 'static,
+        C: Fn(SagaData, StepContext) -> CompensateFuture + Send + Sync + 'static,
+        RunFuture: Future<Output = StepResult> + Send + 'static,
+        CompensateFuture: Future<Output = StepResult> + Send + 'static,
+    {
+        let step = Closures { options, run, compensate };
+        self.elements.push((name.into(), Element::Step(Arc::new(step))));
         self
     }
 }
 
-/// A step made of closures; what they cannot say about themselves is as in [`Step`].
+/// A step made of closures, and what they cannot say about themselves.
 struct Closures<R, C> {
+    options: StepOptions,
     run: R,
     compensate: C,
 }
@@ -155,13 +194,13 @@ where
     }
 
     fn timeout(&self) -> Duration {
-        TIMEOUT
+        self.options.timeout
     }
 
     fn retry(&self, direction: Direction, _: &StepError) -> RetryPolicy {
         match direction {
-            Direction::Run => RetryPolicy::default(),
-            Direction::Compensate => RetryPolicy::of_compensations(),
+            Direction::Run => self.options.retry,
+            Direction::Compensate => self.options.retry_compensation,
         }
     }
 }

@@ -68,12 +68,16 @@ impl StepError {
         self.is_in_doubt
     }
 
-    /// The error and its causes in one line.
+    /// The error and its causes in one line; a cause that the error tells of itself is not
+    /// repeated.
     pub(crate) fn text(&self) -> String {
         let mut text = self.source.to_string();
         let mut cause = self.source.source();
         while let Some(error) = cause {
-            text = format!("{text}: {error}");
+            let told = error.to_string();
+            if !text.ends_with(&told) {
+                text = format!("{text}: {told}");
+            }
             cause = error.source();
         }
         text
@@ -117,5 +121,22 @@ mod tests {
         let aborted = StepError::abort("no rooms");
         assert!(aborted.is_final() && !aborted.is_in_doubt());
         assert!(StepError::timed_out(Duration::from_secs(1)).is_timeout());
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_and_each_of_them_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("no room")]
+        struct NoRoom;
+        #[derive(Debug, thiserror::Error)]
+        enum Hotel {
+            #[error("the hotel refused")]
+            Silent(#[source] NoRoom),
+            #[error("the hotel refused: {0}")]
+            Told(#[source] NoRoom),
+        }
+        for error in [Hotel::Silent(NoRoom), Hotel::Told(NoRoom)] {
+            assert_eq!(StepError::abort(error).text(), "the hotel refused: no room");
+        }
     }
 }

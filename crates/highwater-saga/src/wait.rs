@@ -29,6 +29,7 @@ pub trait Wait<S>: Send + Sync + 'static {
     /// What happens when the time is up: `Ok` goes on, an error compensates. Default an error.
     fn timed_out(&self, state: &mut S) -> StepResult {
         let _ = state;
-        Err(StepError::abort(format!("nothing came within {:?}", self.timeout())))
+        let waited = self.timeout().unwrap_or_default();
+        Err(StepError::abort(format!("nothing came within {waited:?}")))
     }
 }

@@ -10,7 +10,7 @@ use futures::FutureExt;
 use highwater_core::{EventId, Payload, SagaName, SagaRecord, SagaState, Signal, SignalKey};
 use highwater_saga::testing::{
     Pace, Scene, a_crash_anywhere_resumes, every_compensation_may_fail, every_step_may_fail,
-    every_step_may_repeat,
+    every_step_may_repeat, run_to_end,
 };
 use highwater_saga::{Saga, Step, StepContext, StepResult, Wait};
 use highwater_testkit::MemoryStore;
@@ -129,6 +129,17 @@ async fn every_step_of_a_good_saga_may_repeat() {
 #[tokio::test(start_paused = true)]
 async fn a_crash_anywhere_in_a_good_saga_resumes() {
     a_crash_anywhere_resumes(|| scene(Flaw::None)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_a_sagas_own_is_tried_in_a_moment_however_long_it_takes() {
+    let ended = run_to_end(scene(Flaw::None)).await;
+    assert_eq!(ended.progress.state, SagaState::Completed);
+    let unconfirmed = Scene { signals: Vec::new(), ..scene(Flaw::None) };
+    let ended = run_to_end(unconfirmed).await;
+    assert_eq!(ended.progress.state, SagaState::Compensated);
+    let why = ended.progress.error.unwrap();
+    assert_eq!(why, "step confirmed: nothing came within 3600s");
 }
 
 #[tokio::test(start_paused = true)]

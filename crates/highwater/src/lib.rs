@@ -1,6 +1,19 @@
 //! Event streams, projections and sagas that never lose an event.
 //!
-//! Each part is a crate of its own; this one brings together those that its features name.
+//! Each part is a crate of its own; this one brings together those that its features name:
+//!
+//! | feature | |
+//! |---|---|
+//! | `sqlite` (default) | storage in one file |
+//! | `postgres` | storage for many processes |
+//! | `projection` (default) | the engine that runs views, projections and handlers |
+//! | `saga` | the orchestrator of processes that finish or undo themselves |
+//! | `saga-testing` | for tests: faults at every step of a saga, crashes around every write |
+//! | `live` | live streams over SignalR and server-sent events |
+//! | `console` | HTTP routes for streams, projections, sagas and health |
+//! | `testkit` | for tests: a store in memory, laws, faults |
+//!
+//! To begin with: the examples `smallest` and `saga`, and `docs/sagas.md` of the repository.
 
 pub use highwater_core::*;
 

@@ -43,7 +43,8 @@ where
     let projections = projections(store.clone(), options.lease)?;
     let (sagas, fulfilment) = sagas(store.clone(), options)?;
     let live = live::hub(&store, options);
-    let routes = routes(store, &projections, fulfilment, &live, options)
+    let console = console(&store, &projections, &sagas, options);
+    let routes = routes(store, &console, fulfilment, &live)
         .into_make_service_with_connect_info::<SocketAddr>();
 
     let (stop_requests, stop_engines) = (CancellationToken::new(), CancellationToken::new());
@@ -104,21 +105,27 @@ where
     Ok(projections)
 }
 
-fn routes<S>(
-    store: S,
+fn console<S>(
+    store: &S,
     projections: &Projections<S>,
-    fulfilment: Fulfilment,
-    live: &Live,
+    sagas: &Orchestrator,
     options: &ServeOptions,
-) -> Router
+) -> Console
+where
+    S: EventStore + ProjectionStore + SagaStore,
+{
+    let (events, checkpoints) = (Arc::new(store.clone()), Arc::new(store.clone()));
+    Console::new(events, checkpoints, projections.definitions())
+        .thresholds(options.thresholds)
+        .sagas(Arc::new(store.clone()))
+        .saga_definitions(sagas.definitions())
+}
+
+fn routes<S>(store: S, console: &Console, fulfilment: Fulfilment, live: &Live) -> Router
 where
     S: EventStore + ProjectionStore + SagaStore,
 {
     let events: Arc<dyn EventStore> = Arc::new(store.clone());
-    let checkpoints = Arc::new(store.clone());
-    let console = Console::new(Arc::clone(&events), checkpoints, projections.definitions())
-        .thresholds(options.thresholds)
-        .sagas(Arc::new(store.clone()));
     // Below the case-progress projection these two are no streams, but the console's.
     let of_console = any_service(console.router());
     let routes = Router::new()

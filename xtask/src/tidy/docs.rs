@@ -4,8 +4,11 @@ use std::path::Path;
 
 use super::File;
 
-/// The program in the README, which the tests compile.
-const PROGRAM: &str = "crates/highwater/examples/smallest.rs";
+/// The programs in documents, which the tests compile.
+const PROGRAMS: [(&str, &str); 2] = [
+    ("README.md", "crates/highwater/examples/smallest.rs"),
+    ("docs/sagas.md", "crates/highwater/examples/saga.rs"),
+];
 
 /// What is wrong with the documents.
 pub(super) fn check(root: &Path, texts: &[File], sources: &[File]) -> Vec<String> {
@@ -19,18 +22,20 @@ pub(super) fn check(root: &Path, texts: &[File], sources: &[File]) -> Vec<String
             tests.chain(links).map(|rule| format!("{}: {rule}", text.path.display()))
         })
         .collect();
-    let program = sources.iter().find(|source| source.path == Path::new(PROGRAM));
-    let readme = texts.iter().find(|text| text.path == Path::new("README.md"));
-    if !program.zip(readme).is_some_and(|(program, readme)| shows(readme, program)) {
-        broken.push(format!("README.md does not show {PROGRAM} as it is"));
+    for (document, program) in PROGRAMS {
+        let source = sources.iter().find(|source| source.path == Path::new(program));
+        let text = texts.iter().find(|text| text.path == Path::new(document));
+        if !source.zip(text).is_some_and(|(source, text)| shows(text, source)) {
+            broken.push(format!("{document} does not show {program} as it is"));
+        }
     }
     broken
 }
 
-/// Whether `readme` has `program` in it, but for the comment at its head.
-fn shows(readme: &File, program: &File) -> bool {
+/// Whether `text` has `program` in it, but for the comment at its head.
+fn shows(text: &File, program: &File) -> bool {
     let code = program.text.lines().skip_while(|line| line.is_empty() || line.starts_with("//!"));
-    readme.text.contains(code.collect::<Vec<_>>().join("\n").trim())
+    text.text.contains(code.collect::<Vec<_>>().join("\n").trim())
 }
 
 /// Names in backquotes that read like a test's, a sentence of four words or more, and are none.
@@ -81,7 +86,7 @@ mod tests {
 
     #[test]
     fn the_program_is_shown_without_its_comment_only_when_it_is_the_same() {
-        let program = file(PROGRAM, "//! The program.\n\nfn main() {\n}\n");
+        let program = file("program.rs", "//! The program.\n\nfn main() {\n}\n");
         assert!(shows(&file("README.md", "```rust\nfn main() {\n}\n```"), &program));
         assert!(!shows(&file("README.md", "```rust\nfn main() {\n    x();\n}\n```"), &program));
     }

@@ -1,10 +1,13 @@
 //! Health over HTTP: green only when somebody keeps up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::support::{Down, append_orders, console, definition, get, lead};
+use crate::support::{Down, advance, append_orders, claim, console, create, definition, get, lead};
 use highwater_console::Console;
-use highwater_core::{CheckpointStore, HealthThresholds, ProjectionDefinition};
+use highwater_core::{
+    CheckpointStore, HealthThresholds, ProjectionDefinition, SagaState, StepOutcome,
+};
 use highwater_testkit::MemoryStore;
 use serde_json::json;
 
@@ -77,6 +80,32 @@ async fn a_checkpoint_of_what_is_not_registered_here_is_not_judged() {
     let router = console(&store, vec![]).router();
     let health = get(&router, "/health").await;
     assert_eq!(health.json(), json!({"status": "healthy", "projections": []}));
+}
+
+#[tokio::test]
+async fn a_saga_that_needs_a_human_or_that_nobody_takes_up_is_degraded() {
+    let store = MemoryStore::new();
+    let patient = console(&store, vec![]).sagas(Arc::new(store.clone()));
+    let thresholds = HealthThresholds { degraded_age: Duration::ZERO, ..Default::default() };
+    let impatient = patient.clone().thresholds(thresholds).router();
+    let patient = patient.router();
+    let expected = |status: &str, failed: u32, not_taken_up: u32| {
+        json!({
+            "status": status, "projections": [],
+            "sagas": {"status": status, "failed": failed, "notTakenUp": not_taken_up},
+        })
+    };
+    assert_eq!(get(&impatient, "/health").await.json(), expected("healthy", 0, 0));
+
+    create(&store, "trip", "trip-1", "trip-1").await;
+    assert_eq!(get(&patient, "/health").await.json(), expected("healthy", 0, 0));
+    let health = get(&impatient, "/health").await;
+    assert_eq!((health.status.as_u16(), health.json()), (200, expected("degraded", 0, 1)));
+
+    let saga = claim(&store, "trip").await;
+    advance(&store, saga, SagaState::Failed, 0, &[("hotel", StepOutcome::Stuck)]).await;
+    let health = get(&patient, "/health").await;
+    assert_eq!((health.status.as_u16(), health.json()), (200, expected("degraded", 1, 0)));
 }
 
 #[tokio::test(start_paused = true)]

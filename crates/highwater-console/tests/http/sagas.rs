@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::support::{Answer, advance, claim, console, create, get, request};
 use axum::Router;
 use axum::http::Method;
-use highwater_core::{SagaState, StepOutcome};
+use highwater_core::{SagaName, SagaState, StepOutcome};
 use highwater_testkit::MemoryStore;
 use serde_json::{Value, json};
 
@@ -202,5 +202,29 @@ async fn a_search_for_what_cannot_be_is_a_problem_that_names_the_parameter() {
     for query in ["limit=0", "limit=1001", "correlationid=order-1", "state=Running&state=Failed"] {
         get(&router, &format!("/api/sagas?{query}")).await.problem(400);
     }
-    get(&router, "/api/sagas?after=nobody").await.problem(422);
+    let problem = get(&router, "/api/sagas?after=nobody").await.problem(400);
+    assert_eq!(problem["parameter"], "after");
+    assert_eq!(problem["detail"], "after is \"nobody\": there is no such saga");
+}
+
+#[tokio::test]
+async fn a_saga_whose_version_is_not_run_here_says_so_until_it_is_over() {
+    let store = MemoryStore::new();
+    let console = console(&store, vec![]).sagas(Arc::new(store.clone()));
+    create(&store, "trip", "trip-1", "trip-1").await;
+    let other_version = vec![(SagaName::from_static("trip"), 2)];
+    let obstructed = console.clone().saga_definitions(other_version).router();
+    let expected = "version 1 of saga \"trip\" is not registered in this process";
+    assert_eq!(status(&obstructed, "trip-1").await["obstacle"], expected);
+    let page = get(&obstructed, "/api/sagas").await.json();
+    assert_eq!(page["sagas"][0]["obstacle"], expected);
+    assert_eq!(ask(&obstructed, "trip-1", "pause").await.json()["obstacle"], expected);
+
+    let same_version = vec![(SagaName::from_static("trip"), 1)];
+    for clear in [console.clone(), console.saga_definitions(same_version)] {
+        assert!(status(&clear.router(), "trip-1").await.get("obstacle").is_none());
+    }
+    let saga = claim(&store, "trip").await;
+    advance(&store, saga, SagaState::Completed, 2, &[]).await;
+    assert!(status(&obstructed, "trip-1").await.get("obstacle").is_none());
 }

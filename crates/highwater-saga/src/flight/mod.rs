@@ -95,7 +95,13 @@ impl Flight {
             Next::Try(attempt) => attempt,
         };
         let started_at = Utc::now();
-        let Some(outcome) = self.attempt(attempt).await else { return Course::Lost };
+        let Some(outcome) = self.attempt(attempt).await else {
+            tracing::warn!(
+                saga = %self.saga.id, epoch = self.saga.epoch,
+                "the lease is lost: the step under way is dropped and the saga left to another"
+            );
+            return Course::Lost;
+        };
         self.standing.is_past_deadline = self.deadline.is_some_and(|end| Instant::now() >= end);
         let times = Times { started_at, finished_at: Utc::now() };
         let made = self.standing.after(attempt, outcome, times);

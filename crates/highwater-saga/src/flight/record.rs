@@ -33,7 +33,13 @@ impl Flight {
                     return Course::Asked;
                 }
                 Ok(Err(error)) => error,
-                Err(_elapsed) => return Course::Lost,
+                Err(_elapsed) => {
+                    tracing::warn!(
+                        saga = %self.saga.id, epoch = self.saga.epoch,
+                        "the lease is lost: the saga is left to another"
+                    );
+                    return Course::Lost;
+                }
             };
             match error {
                 StoreError::SagaLeaseLost { .. } | StoreError::SagaUnknown { .. } => {

@@ -8,12 +8,68 @@
 //! A trial panics when a saga does not end, or ends otherwise than it must. Whether the world is
 //! as it should be is for [`Scene::check`] to say: that nothing stands after `Compensated`, and
 //! that everything stands once after `Completed`.
+//!
+//! ```
+//! use std::sync::{Arc, Mutex};
+//! use std::time::Duration;
+//!
+//! use highwater_core::SagaState;
+//! use highwater_saga::testing::{self, Pace, Scene};
+//! use highwater_saga::{Saga, SagaData, StepContext};
+//! use highwater_testkit::MemoryStore;
+//!
+//! /// The saga, the world that it acts on, and what must have become of that world.
+//! fn scene() -> Scene<SagaData> {
+//!     let booked: Arc<Mutex<Vec<String>>> = Arc::default();
+//!     let (books, cancels) = (Arc::clone(&booked), Arc::clone(&booked));
+//!     let book = move |_: SagaData, cx: StepContext| {
+//!         let mut booked = books.lock().unwrap();
+//!         // What is known by its key was booked before.
+//!         if !booked.contains(&cx.run_key()) {
+//!             booked.push(cx.run_key());
+//!         }
+//!         std::future::ready(Ok(()))
+//!     };
+//!     let cancel = move |_: SagaData, cx: StepContext| {
+//!         cancels.lock().unwrap().retain(|key| *key != cx.run_key());
+//!         std::future::ready(Ok(()))
+//!     };
+//!     Scene {
+//!         store: Arc::new(MemoryStore::new()),
+//!         pace: Pace::default(),
+//!         saga: Saga::new("trip")
+//!             .step_fn("hotel", book.clone(), cancel.clone())
+//!             .delay("night", Duration::from_secs(8 * 60 * 60))
+//!             .step_fn("flight", book, cancel),
+//!         input: SagaData::new(),
+//!         signals: Vec::new(),
+//!         check: Box::new(move |ended| {
+//!             let is_completed = ended.progress.state == SagaState::Completed;
+//!             assert_eq!(booked.lock().unwrap().len(), if is_completed { 2 } else { 0 });
+//!         }),
+//!     }
+//! }
+//!
+//! // In a test: #[tokio::test(start_paused = true)]
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() {
+//! testing::every_step_may_fail(scene).await;
+//! testing::every_compensation_may_fail(scene).await;
+//! testing::every_step_may_repeat(scene).await;
+//! testing::a_crash_anywhere_resumes(scene).await;
+//! # }
+//! ```
+//!
+//! What is a saga's own, such as a payment that is declined or an approval that never comes, is
+//! tried with [`run_to_end`]. A test that has an [`Orchestrator`](crate::Orchestrator) of its own
+//! should give it the options of [`Pace::default`]: with the usual ones it would look for due
+//! sagas ten times in each second that it skips, and weeks would take minutes.
 
 mod sabotage;
 mod scene;
 mod unpluggable;
 
-use highwater_core::SagaState;
+use highwater_core::{SagaRecord, SagaState};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -23,6 +79,17 @@ use sabotage::Fault;
 use scene::Trial;
 pub use scene::{Pace, Scene};
 use unpluggable::Cut;
+
+/// Runs the saga with nothing going wrong but what is its own, and returns how it stands then:
+/// completed, compensated, or failed.
+///
+/// Panics when it does not end, or when [`Scene::check`] does.
+pub async fn run_to_end<S>(scene: Scene<S>) -> SagaRecord
+where
+    S: Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    Trial::new(scene, Fault::None).checked().await
+}
 
 /// Aborts each step in turn: those before it must be compensated.
 ///

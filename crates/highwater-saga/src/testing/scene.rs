@@ -109,6 +109,13 @@ impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> Trial<S> {
         Self { scene, id: SagaId::generate(), fault, is_repaired: Arc::default() }
     }
 
+    /// How the saga stands when it has ended, or failed.
+    pub(super) async fn checked(self) -> SagaRecord {
+        let ended = self.run().await;
+        (self.scene.check)(&ended);
+        ended
+    }
+
     /// The saga must end in this state.
     pub(super) async fn ends(self, state: SagaState) {
         let (ended, fault) = (self.run().await, self.fault);

@@ -120,7 +120,7 @@ async fn a_wait_in_vain_or_for_nonsense_compensates() {
     trips.start(id("trip-1"), &Trip::default()).await.unwrap();
     let ended = process.sagas.wait(&id("trip-1"), Duration::from_hours(2)).await.unwrap();
     assert_eq!(outcomes(&ended), ["hotel Compensated", "paid Failed"]);
-    assert!(ended.progress.error.unwrap().contains("nothing came within"));
+    assert_eq!(ended.progress.error.as_deref(), Some("step paid: nothing came within 3600s"));
 
     let (store, world) = (MemoryStore::new(), World::default());
     let (process, trips) = Process::start(&store, paid_trip(&world));

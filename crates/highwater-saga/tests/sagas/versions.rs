@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use highwater_core::SagaState;
 use highwater_saga::{
-    Orchestrator, RegisterError, Saga, SagaData, StartError, Step, StepContext, StepError,
-    StepResult,
+    Orchestrator, RegisterError, RetryPolicy, Saga, SagaData, StartError, Step, StepContext,
+    StepError, StepOptions, StepResult,
 };
 use highwater_testkit::MemoryStore;
 
@@ -196,4 +196,25 @@ async fn a_saga_of_closures_keeps_values_by_key() {
         let expected = if state == SagaState::Completed { 42 } else { 0 };
         assert_eq!(data.get::<u32>("n").unwrap(), Some(expected));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_of_closures_has_a_timeout_and_retries_of_its_own() {
+    let store = MemoryStore::new();
+    let sagas = orchestrator(&store);
+    let options = StepOptions {
+        timeout: Duration::from_secs(1),
+        retry: RetryPolicy { max_attempts: 3, ..RetryPolicy::default() },
+        retry_compensation: RetryPolicy::NEVER,
+    };
+    let hangs = |_, _| std::future::pending();
+    let refuses = |_, _| async { Err(StepError::retry("closed")) };
+    let saga = Saga::new("small").step_fn_with("hotel", options, hangs, refuses);
+    let small = sagas.register(saga).unwrap();
+    let process = Process::run(sagas);
+    small.start(id("small-1"), &SagaData::new()).await.unwrap();
+    let ended = process.end_of("small-1").await;
+    assert_eq!(ended.progress.state, SagaState::Failed);
+    let hotel = &ended.progress.steps[0];
+    assert_eq!((hotel.attempts, hotel.compensation_attempts), (3, 1));
 }

@@ -1,12 +1,13 @@
 //! The inventory: reserves what an order needs, and releases it.
 
 use highwater::Event;
-use highwater::saga::StepError;
+use highwater::saga::{StepError, StepResult};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::ledger::{Effect, Entry, Ledger};
 use super::order::{Item, Order};
+use super::steps::Deed;
 
 /// An inventory in this process; it remembers reservations by idempotency key, in the store.
 #[derive(Clone)]
@@ -36,9 +37,19 @@ impl From<&Item> for Reserved {
     }
 }
 
-impl Inventory {
+impl Deed for Inventory {
+    const STEP: &'static str = "reserve-inventory";
+
+    fn ledger(&self) -> &Ledger {
+        &self.0
+    }
+
+    fn of(order: &mut Order) -> &mut Option<Uuid> {
+        &mut order.reservation
+    }
+
     /// Reserves what the order needs; the id of the reservation.
-    pub(super) async fn reserve(&self, order: &Order, key: &str) -> Result<Uuid, StepError> {
+    async fn make(&self, order: &Order, key: &str) -> Result<Uuid, StepError> {
         let effect = effect(order, key);
         let Entry { order_id, key } = effect.entry();
         let items = order.items.iter().map(Reserved::from).collect();
@@ -48,7 +59,7 @@ impl Inventory {
     }
 
     /// Releases what was reserved under this key.
-    pub(super) async fn release(&self, order: &Order, key: &str) -> Result<(), StepError> {
+    async fn undo(&self, order: &Order, key: &str) -> StepResult {
         let effect = effect(order, key);
         let released = InventoryEvent::InventoryReleased(effect.entry());
         let forestalled = InventoryEvent::ReservationForestalled(effect.entry());

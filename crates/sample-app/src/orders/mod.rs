@@ -25,7 +25,7 @@ use order::Order;
 use payments::Payments;
 pub(crate) use routes::routes;
 use shipping::Shipping;
-use steps::{AuthorizePayment, ReserveInventory, ShipOrder};
+use steps::Do;
 
 /// Adds order fulfilment to the sagas of this process; each service takes `delay` for a call.
 pub(crate) fn register(
@@ -36,9 +36,9 @@ pub(crate) fn register(
     let ledger = Ledger::new(events, delay);
     let saga = Saga::new("order-fulfillment")
         .publish_events()
-        .step(ReserveInventory(Inventory(ledger.clone())))
-        .step(AuthorizePayment(Payments(ledger.clone())))
-        .step(ShipOrder(Shipping(ledger)));
+        .step(Do(Inventory(ledger.clone())))
+        .step(Do(Payments(ledger.clone())))
+        .step(Do(Shipping(ledger)));
     Ok(Fulfilment { handle: sagas.register(saga)?, sagas: sagas.clone() })
 }
 

@@ -1,13 +1,14 @@
 //! Payments: authorizes the amount of an order, and voids that.
 
 use highwater::Event;
-use highwater::saga::StepError;
+use highwater::saga::{StepError, StepResult};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::amount::Amount;
 use super::ledger::{Effect, Entry, Ledger};
 use super::order::Order;
+use super::steps::Deed;
 
 /// Payments in this process; they remember authorizations by idempotency key, in the store.
 #[derive(Clone)]
@@ -24,11 +25,21 @@ enum PaymentEvent {
 
 impl Event for PaymentEvent {}
 
-impl Payments {
+impl Deed for Payments {
+    const STEP: &'static str = "authorize-payment";
+
+    fn ledger(&self) -> &Ledger {
+        &self.0
+    }
+
+    fn of(order: &mut Order) -> &mut Option<Uuid> {
+        &mut order.authorization
+    }
+
     /// Authorizes the amount of the order; the id of the authorization.
     ///
     /// Aborts when the order says that its payment fails.
-    pub(super) async fn authorize(&self, order: &Order, key: &str) -> Result<Uuid, StepError> {
+    async fn make(&self, order: &Order, key: &str) -> Result<Uuid, StepError> {
         let effect = effect(order, key);
         let Entry { order_id, key } = effect.entry();
         if order.simulate_payment_failure {
@@ -43,7 +54,7 @@ impl Payments {
     }
 
     /// Voids what was authorized under this key.
-    pub(super) async fn void(&self, order: &Order, key: &str) -> Result<(), StepError> {
+    async fn undo(&self, order: &Order, key: &str) -> StepResult {
         let effect = effect(order, key);
         let voided = PaymentEvent::PaymentVoided(effect.entry());
         let forestalled = PaymentEvent::AuthorizationForestalled(effect.entry());

@@ -1,12 +1,13 @@
 //! Shipping: sends an order on its way, and recalls it.
 
-use highwater::saga::StepError;
+use highwater::saga::{StepError, StepResult};
 use highwater::{Event, Payload};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::ledger::{Effect, Entry, Ledger};
 use super::order::Order;
+use super::steps::Deed;
 
 /// Shipping in this process; it remembers shipments by idempotency key, in the store.
 #[derive(Clone)]
@@ -23,9 +24,19 @@ enum ShipmentEvent {
 
 impl Event for ShipmentEvent {}
 
-impl Shipping {
+impl Deed for Shipping {
+    const STEP: &'static str = "ship-order";
+
+    fn ledger(&self) -> &Ledger {
+        &self.0
+    }
+
+    fn of(order: &mut Order) -> &mut Option<Uuid> {
+        &mut order.shipment
+    }
+
     /// Ships the order; the id of the shipment.
-    pub(super) async fn ship(&self, order: &Order, key: &str) -> Result<Uuid, StepError> {
+    async fn make(&self, order: &Order, key: &str) -> Result<Uuid, StepError> {
         let effect = effect(order, key);
         let Entry { order_id, key } = effect.entry();
         let address = order.shipping_address.clone();
@@ -34,7 +45,7 @@ impl Shipping {
     }
 
     /// Recalls what was shipped under this key.
-    pub(super) async fn recall(&self, order: &Order, key: &str) -> Result<(), StepError> {
+    async fn undo(&self, order: &Order, key: &str) -> StepResult {
         let effect = effect(order, key);
         let recalled = ShipmentEvent::ShipmentRecalled(effect.entry());
         let forestalled = ShipmentEvent::ShipmentForestalled(effect.entry());

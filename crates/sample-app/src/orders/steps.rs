@@ -1,99 +1,60 @@
-//! The steps of order fulfilment, each on the service that it depends on.
+//! The steps of order fulfilment, each a call to a service.
 
+use std::future::Future;
 use std::time::Duration;
 
 use highwater::saga::{RetryPolicy, Step, StepContext, StepError, StepResult};
+use uuid::Uuid;
 
-use super::inventory::Inventory;
-use super::ledger::patience;
+use super::ledger::{Ledger, patience};
 use super::order::Order;
-use super::payments::Payments;
-use super::shipping::Shipping;
 
 const RUN_ATTEMPTS: u32 = 5;
 
 /// More than of runs, a quarter of a minute: then the saga fails, and waits for a human.
 const COMPENSATION_ATTEMPTS: u32 = 8;
 
-/// Reserves the inventory; compensated by releasing it.
-pub(super) struct ReserveInventory(pub(super) Inventory);
+/// What a service does for an order, and can undo.
+pub(super) trait Deed: Send + Sync + 'static {
+    /// The name of the step.
+    const STEP: &'static str;
 
-impl Step<Order> for ReserveInventory {
-    const NAME: &'static str = "reserve-inventory";
+    /// Where the service remembers what it has done.
+    fn ledger(&self) -> &Ledger;
 
-    async fn run(&self, order: &mut Order, cx: &StepContext) -> StepResult {
-        order.reservation = Some(self.0.reserve(order, &cx.run_key()).await?);
-        Ok(())
-    }
+    /// Where the order keeps the id of what was done for it.
+    fn of(order: &mut Order) -> &mut Option<Uuid>;
 
-    async fn compensate(&self, order: &mut Order, cx: &StepContext) -> StepResult {
-        self.0.release(order, &cx.run_key()).await?;
-        order.reservation = None;
-        Ok(())
-    }
+    /// Does it once for each key; the id of what was done.
+    fn make(
+        &self,
+        order: &Order,
+        key: &str,
+    ) -> impl Future<Output = Result<Uuid, StepError>> + Send;
 
-    fn timeout(&self) -> Duration {
-        self.0.0.timeout()
-    }
-
-    fn retry(&self, error: &StepError) -> RetryPolicy {
-        patience(error, RUN_ATTEMPTS)
-    }
-
-    fn retry_compensation(&self, error: &StepError) -> RetryPolicy {
-        patience(error, COMPENSATION_ATTEMPTS)
-    }
+    /// Undoes what was done under this key, if anything was.
+    fn undo(&self, order: &Order, key: &str) -> impl Future<Output = StepResult> + Send;
 }
 
-/// Authorizes the payment; compensated by voiding it.
-pub(super) struct AuthorizePayment(pub(super) Payments);
+/// A step that does something, compensated by undoing it.
+pub(super) struct Do<D>(pub(super) D);
 
-impl Step<Order> for AuthorizePayment {
-    const NAME: &'static str = "authorize-payment";
+impl<D: Deed> Step<Order> for Do<D> {
+    const NAME: &'static str = D::STEP;
 
     async fn run(&self, order: &mut Order, cx: &StepContext) -> StepResult {
-        order.authorization = Some(self.0.authorize(order, &cx.run_key()).await?);
+        *D::of(order) = Some(self.0.make(order, &cx.run_key()).await?);
         Ok(())
     }
 
     async fn compensate(&self, order: &mut Order, cx: &StepContext) -> StepResult {
-        self.0.void(order, &cx.run_key()).await?;
-        order.authorization = None;
+        self.0.undo(order, &cx.run_key()).await?;
+        *D::of(order) = None;
         Ok(())
     }
 
     fn timeout(&self) -> Duration {
-        self.0.0.timeout()
-    }
-
-    fn retry(&self, error: &StepError) -> RetryPolicy {
-        patience(error, RUN_ATTEMPTS)
-    }
-
-    fn retry_compensation(&self, error: &StepError) -> RetryPolicy {
-        patience(error, COMPENSATION_ATTEMPTS)
-    }
-}
-
-/// Ships the order; compensated by recalling the shipment.
-pub(super) struct ShipOrder(pub(super) Shipping);
-
-impl Step<Order> for ShipOrder {
-    const NAME: &'static str = "ship-order";
-
-    async fn run(&self, order: &mut Order, cx: &StepContext) -> StepResult {
-        order.shipment = Some(self.0.ship(order, &cx.run_key()).await?);
-        Ok(())
-    }
-
-    async fn compensate(&self, order: &mut Order, cx: &StepContext) -> StepResult {
-        self.0.recall(order, &cx.run_key()).await?;
-        order.shipment = None;
-        Ok(())
-    }
-
-    fn timeout(&self) -> Duration {
-        self.0.0.timeout()
+        self.0.ledger().timeout()
     }
 
     fn retry(&self, error: &StepError) -> RetryPolicy {

@@ -1,7 +1,7 @@
 //! Orders are cancelled, paused and resumed, wherever they are.
 
 use crate::support::{
-    App, Database, ask, on_both_databases, order, start, status, types, wait_for_state,
+    App, Database, ask, get, on_both_databases, order, start, status, types, wait_for_state,
     wait_for_step,
 };
 
@@ -112,6 +112,8 @@ fn a_compensation_that_keeps_failing_waits_for_a_human_who_repairs_and_retries()
     for refused in ["pause", "resume", "cancel"] {
         ask(&app, &saga, refused, 409);
     }
+    let health = get(app.address, "/health").expect(200);
+    assert_eq!(health["sagas"]["failed"], 1, "{health}");
     let unharmed = start(&app, &order("order-2", false));
     wait_for_state(&app, &unharmed, "Completed");
     assert_eq!(types(&app, "inventory-order-1"), ["InventoryReserved"]);
