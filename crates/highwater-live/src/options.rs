@@ -19,6 +19,10 @@ pub struct LiveOptions {
     /// Live events kept for each source that is followed, rounded up to a power of two; whoever
     /// falls behind further reads the log. Default 64; raise it when bursts cause many reads.
     pub live_buffer: usize,
+    /// Bytes of live events, about, that are kept for all sources together; while there are no
+    /// more, everybody reads the log. Default 64 MiB; raise it when many large events come at
+    /// once.
+    pub live_bytes: usize,
     /// How often projections that are followed are looked at. Default 250 ms, one query for all;
     /// raise it to spare the store.
     pub projection_interval: Duration,
@@ -75,6 +79,7 @@ impl Default for LiveOptions {
         Self {
             allowed_origins: Vec::new(),
             live_buffer: 64,
+            live_bytes: 64 << 20,
             projection_interval: Duration::from_millis(250),
             keep_alive: Duration::from_secs(15),
             client_timeout: Duration::from_secs(30),

@@ -59,7 +59,7 @@ impl Hub {
         });
         Arc::new(Self {
             projections,
-            feed: Feed::new(log, options.live_buffer, Arc::clone(&counters)),
+            feed: Feed::new(log, &options, Arc::clone(&counters)),
             door: Door::new(options.limits.clone()),
             options,
             access,

@@ -202,14 +202,13 @@ impl Session {
         let events = match given {
             Ok(events) => events,
             Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the log is not readable"
-                );
-                return self.end_subscription(&key, &CallError::Unavailable.to_string()).await;
+                tracing::error!(error = &error as &dyn std::error::Error, "no more events");
+                return self.end_subscription(&key, &error.to_string()).await;
             }
         };
-        for event in &events {
+        let count = events.len();
+        // One after the other, so that what has been sent takes no memory any more.
+        for event in events {
             let encoded = match event.encoded(protocol, limit) {
                 Ok(encoded) => encoded,
                 Err(error) => return self.give_up(&key, &error).await,
@@ -224,7 +223,7 @@ impl Session {
             };
             self.outbox.push(message).await?;
         }
-        self.hub.counters.delivered(events.len());
+        self.hub.counters.delivered(count);
         Ok(())
     }
 

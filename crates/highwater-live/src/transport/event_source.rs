@@ -18,6 +18,7 @@ use super::server_sent_events::{event_stream, received};
 use super::{Refusal, Visitor, accepts_event_stream};
 use crate::LiveSource;
 use crate::door::Seat;
+use crate::feed::Unreadable;
 use crate::hub::{End, Hub, Outbox, Subscription};
 use crate::live_event::{LiveEvent, NotSent};
 use crate::protocol::Protocol;
@@ -124,7 +125,7 @@ async fn write(
                 continue;
             }
         };
-        let (events, is_failed) = sendable(&events);
+        let (events, is_failed) = sendable(events);
         let count = events.len();
         for event in events {
             outbox.push(event).await?;
@@ -141,17 +142,17 @@ async fn write(
 const FAILED: &[u8] = b"event: failure\ndata: the events cannot be sent\n\n";
 
 /// The events as they are sent, and whether one cannot be: then only those before it.
-fn sendable(events: &Result<Vec<Arc<LiveEvent>>, StoreError>) -> (Vec<Bytes>, bool) {
+fn sendable(events: Result<Vec<Arc<LiveEvent>>, Unreadable>) -> (Vec<Bytes>, bool) {
     let events = match events {
         Ok(events) => events,
         Err(error) => {
-            tracing::error!(error = error as &dyn std::error::Error, "the log is not readable");
+            tracing::error!(error = &error as &dyn std::error::Error, "no more events");
             return (Vec::new(), true);
         }
     };
     let mut messages = Vec::with_capacity(events.len());
     for event in events {
-        match message(event) {
+        match message(&event) {
             Ok(message) => messages.push(message),
             Err(error) => {
                 tracing::error!("{error}");
