@@ -111,9 +111,15 @@ impl Session {
     }
 
     async fn look_at_clock(&mut self) -> Result<(), End> {
-        match self.pulse.beat(Instant::now(), self.outbox.last_sent()) {
+        let now = Instant::now();
+        match self.pulse.beat(now, self.outbox.last_sent()) {
             Beat::Rest => Ok(()),
             Beat::Ping => self.outbox.say(ServerMessage::Ping).await,
+            // While a call is being carried out, it is the hub that does not listen.
+            Beat::Silent if self.call.is_some() => {
+                self.pulse.received(now);
+                Ok(())
+            }
             Beat::Silent => Err(End::Silent),
         }
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use bytes::Bytes;
+use futures::stream::SplitStream;
+use futures::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -115,37 +117,47 @@ async fn carry(
 }
 
 /// Returns when the client has gone, or when the connection has no more frames.
+///
+/// It reads while it writes: a client that takes long for what it gets is heard all the same.
 async fn pump(socket: &mut WebSocket, inbox: &mpsc::Sender<Bytes>, frames: &mut Frames) {
-    let mut room = None;
-    loop {
-        tokio::select! {
-            frame = frames.recv() => match frame {
-                Some(frame) => {
-                    if socket.send(message(&frame)).await.is_err() {
-                        return;
-                    }
-                }
-                None => return,
-            },
-            // The socket is read only when there is room for what it gives; waiting for room
-            // afterwards would keep the frames waiting that the room depends on.
-            permit = inbox.reserve(), if room.is_none() => match permit {
-                Ok(permit) => room = Some(permit),
-                Err(_) => room = None,
-            },
-            received = socket.recv(), if room.is_some() => match received {
-                Some(Ok(Message::Text(text))) => give(room.take(), text.into()),
-                Some(Ok(Message::Binary(bytes))) => give(room.take(), bytes),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-            },
+    let (mut sink, mut stream) = socket.split();
+    let sending = async {
+        while let Some(frame) = frames.recv().await {
+            if sink.send(message(&frame)).await.is_err() {
+                return;
+            }
         }
+    };
+    let receiving = async {
+        // The socket is read only when there is room for what it gives.
+        while let Ok(room) = inbox.reserve().await {
+            match next_bytes(&mut stream).await {
+                Some(bytes) => room.send(bytes),
+                None => return,
+            }
+        }
+        // Nobody listens any more, but there may be frames left.
+        std::future::pending().await
+    };
+    tokio::select! {
+        () = sending => {}
+        () = receiving => {}
     }
 }
 
-fn give(room: Option<mpsc::Permit<'_, Bytes>>, bytes: Bytes) {
-    if let Some(room) = room {
-        room.send(bytes);
+/// The next bytes of the client; `None` when it has closed the socket or is gone.
+async fn next_bytes(socket: &mut SplitStream<&mut WebSocket>) -> Option<Bytes> {
+    loop {
+        match socket.next().await?.ok()? {
+            Message::Text(text) => return Some(text.into()),
+            Message::Binary(bytes) => return Some(bytes),
+            Message::Ping(_) | Message::Pong(_) => {}
+            Message::Close(_) => {
+                // The answer to it leaves when the socket is read once more.
+                drop(timeout(CLOSING, socket.next()).await);
+                return None;
+            }
+        }
     }
 }
 
