@@ -38,8 +38,9 @@ pub struct LiveOptions {
     /// How long a client may take to connect after negotiate, and to poll again when it polls.
     /// Default 15 s; raise it for very slow networks.
     pub attach_timeout: Duration,
-    /// How long a client may take none of the bytes that wait for it before it is disconnected.
-    /// Default 30 s; lower it to free memory earlier.
+    /// How long a client may take none of the bytes that wait for it before it is disconnected;
+    /// for a message of more than 64 KiB, so long for each 64 KiB. Default 30 s; lower it to free
+    /// memory earlier.
     pub stall_timeout: Duration,
     /// How long a poll waits for something to send. Default 90 s; clients give up at 100 s, and
     /// some proxies earlier.
