@@ -18,7 +18,8 @@ pub trait Access: Send + Sync + 'static {
     /// Who makes a request; `None` refuses it with 401.
     async fn identify(&self, credentials: &Credentials) -> Result<Option<Identity>, BoxError>;
 
-    /// Whether `identity` may follow `source`; asked for each subscription.
+    /// Whether `identity` may follow `source`; asked for each subscription, when it is made. One
+    /// that was allowed goes on until [`Live::disconnect`](crate::Live::disconnect).
     async fn may_follow(&self, identity: &Identity, source: &LiveSource) -> Result<bool, BoxError>;
 }
 

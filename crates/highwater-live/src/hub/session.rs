@@ -14,7 +14,7 @@ use super::connection::Transport;
 use super::followed::{Followed, Given, Key};
 use super::outbox::Outbox;
 use super::pulse::{Beat, Pulse};
-use super::{End, Hub, Subscription};
+use super::{End, Hub, Stop, Subscription};
 use crate::live_event::NotSent;
 use crate::protocol::{ClientMessage, Framer, Invocation, ServerMessage};
 use crate::{Identity, LiveOptions, LiveSource};
@@ -64,13 +64,14 @@ impl Session {
     }
 
     /// Serves until the connection ends, then says goodbye.
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Bytes>) -> End {
-        let mut outcome = self.read_on().await;
-        let end = loop {
-            match outcome {
-                Ok(()) => outcome = self.turn(&mut inbox).await,
-                Err(end) => break end,
-            }
+    ///
+    /// When it has to stop, it does so at once, even if the client takes nothing at the moment:
+    /// what had been gathered for it is dropped, and the goodbye is the last that it gets.
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Bytes>, stop: &Stop) -> End {
+        let end = tokio::select! {
+            biased;
+            end = stop.asked() => end,
+            end = self.serve(&mut inbox) => end,
         };
         let reason = end.to_string();
         if let Some(farewell) = end.farewell(&reason) {
@@ -78,6 +79,16 @@ impl Session {
             tracing::debug!(was_said = matches!(said, Ok(Ok(()))), "farewell");
         }
         end
+    }
+
+    async fn serve(&mut self, inbox: &mut mpsc::Receiver<Bytes>) -> End {
+        let mut outcome = self.read_on().await;
+        loop {
+            match outcome {
+                Ok(()) => outcome = self.turn(inbox).await,
+                Err(end) => return end,
+            }
+        }
     }
 
     async fn say_last(&mut self, message: ServerMessage<'_>) -> Result<(), End> {
@@ -90,7 +101,6 @@ impl Session {
         let due = self.pulse.due(self.outbox.last_sent());
         tokio::select! {
             biased;
-            () = self.hub.draining.cancelled() => return Err(End::Draining),
             () = self.outbox.closed() => return Err(End::Gone),
             called = async { self.call.as_mut().expect("checked below").await },
                 if self.call.is_some() =>

@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::stream;
-use highwater_core::{Offset, StoreError};
+use highwater_core::Offset;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 use tracing::Instrument;
@@ -67,18 +67,23 @@ async fn open(
         Some(last) => Some(Offset::following(last)),
     };
     let identity = visitor.identify(&hub).await?;
+    // A seat first: whoever is dismissed from now on does not get to see anything.
+    let seat = visitor.take_seat(&hub, identity.as_ref())?;
     if !hub.may_follow(identity.as_ref(), &source).await? {
         return Err(Refusal::Forbidden);
     }
-    let seat = visitor.take_seat(&hub, identity.as_ref())?;
     let name = source.to_string();
     let subscription = hub.subscribe(source, from).await?;
     let (sender, frames) = mpsc::channel(1);
     let outbox = Outbox::new(sender, Arc::clone(&hub.counters), hub.options.stall_timeout);
     let span = tracing::info_span!("live", id = %Uuid::new_v4(), transport = "EventSource", %name);
+    let stop = hub.stop(&seat);
     let serve = async move {
         tracing::debug!("the client has connected");
-        let end = write(&hub, &name, subscription, outbox).await;
+        let end = tokio::select! {
+            end = stop.asked() => Err(end),
+            end = write(&hub, &name, subscription, outbox) => end,
+        };
         tracing::debug!(end = end.err().map(|end| end.to_string()), "the events have ended");
         drop::<Seat>(seat);
     };
@@ -103,7 +108,7 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<Option<Offset>>, Refusal>
     }
 }
 
-/// Writes events until the client has gone, or the hub drains: then the browser comes back.
+/// Writes events until the client has gone; if it is a browser, it comes back.
 async fn write(
     hub: &Hub,
     name: &str,
@@ -117,7 +122,6 @@ async fn write(
     loop {
         let silent = outbox.last_sent() + hub.options.keep_alive;
         let events = tokio::select! {
-            () = hub.draining.cancelled() => return Err(End::Draining),
             () = outbox.closed() => return Err(End::Gone),
             events = subscription.next() => events,
             () = sleep_until(silent) => {

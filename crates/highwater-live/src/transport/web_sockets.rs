@@ -59,8 +59,8 @@ pub(super) async fn attach(
     Ok(upgrade.on_upgrade(move |socket| async move {
         let (sender, inbox) = inbox;
         let (frames_in, frames) = mpsc::channel(1);
-        let transport = Transport::WebSockets;
-        let connection = Connection { hub, identity, inbox, frames: frames_in, transport };
+        let (transport, stop) = (Transport::WebSockets, hub.stop(&seat));
+        let connection = Connection { hub, identity, inbox, frames: frames_in, transport, stop };
         carry(socket, connection, sender, frames).await;
         drop::<Seat>(seat);
     }))
