@@ -53,7 +53,7 @@ pub(super) async fn poll(
     one_message: bool,
 ) -> Result<Response, Refusal> {
     let entry = hub.negotiated.find(id).ok_or(Refusal::NoConnection)?;
-    visitor.must_be(&hub, entry.identity.as_ref()).await?;
+    visitor.may_be(&hub, entry.identity.as_ref()).await?;
     let polls = attach(&hub, id, &entry).ok_or(Refusal::OtherTransport)?;
     let answer = polls.next(hub.options.poll_timeout, one_message).await;
     if matches!(answer, Answer::Closed) {
