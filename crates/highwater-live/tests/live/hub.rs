@@ -183,6 +183,15 @@ async fn draining_lets_clients_come_back_and_nobody_in() {
 }
 
 #[tokio::test]
+async fn a_client_that_closes_is_answered_with_a_close() {
+    let served = serve(|live| live).await;
+    let mut socket = Socket::connect(served.address).await;
+    socket.subscribe("a", None).await;
+    assert!(socket.close_in_order().await);
+    until("the connection is gone", || served.live.gauges().connections == 0).await;
+}
+
+#[tokio::test]
 async fn a_client_that_vanishes_leaves_nothing_behind() {
     let served = serve(|live| live).await;
     let mut socket = Socket::connect(served.address).await;
