@@ -28,19 +28,25 @@ pub(super) struct Params {
     from: Option<u64>,
 }
 
+/// The parameter of the path; those of a path that the routes are nested below are not ours.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Place {
+    stream: String,
+}
+
 /// Follows a stream, a category, everything or a projection, from an offset or from now on.
 ///
 /// The id of each event is its offset in what is followed, so that a browser that lost its
 /// connection goes on behind the last event that it got.
 pub(super) async fn follow(
     State(hub): State<Arc<Hub>>,
-    Path(stream): Path<String>,
+    Path(place): Path<Place>,
     params: Result<Query<Params>, QueryRejection>,
     visitor: Visitor,
     headers: HeaderMap,
 ) -> Response {
     let opened = match params {
-        Ok(Query(params)) => open(hub, &stream, params, visitor, &headers).await,
+        Ok(Query(params)) => open(hub, &place.stream, params, visitor, &headers).await,
         Err(rejection) => Err(rejection.into()),
     };
     match opened {
@@ -74,6 +80,7 @@ async fn open(
     }
     let name = source.to_string();
     let subscription = hub.subscribe(source, from).await?;
+    let first = preamble(from, subscription.after());
     let (sender, frames) = mpsc::channel(1);
     let outbox = Outbox::new(sender, Arc::clone(&hub.counters), hub.options.stall_timeout);
     let span = tracing::info_span!("live", id = %Uuid::new_v4(), transport = "EventSource", %name);
@@ -82,7 +89,7 @@ async fn open(
         tracing::debug!("the client has connected");
         let end = tokio::select! {
             end = stop.asked() => Err(end),
-            end = write(&hub, &name, subscription, outbox) => end,
+            end = write(&hub, first, subscription, outbox) => end,
         };
         tracing::debug!(end = end.err().map(|end| end.to_string()), "the events have ended");
         drop::<Seat>(seat);
@@ -108,17 +115,28 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<Option<Offset>>, Refusal>
     }
 }
 
+/// How soon a browser is to come back; and for one that follows from now on where that was, so
+/// that it comes back to there although it has got no event yet.
+///
+/// An event without content: programs that read each `data: ` line as an event are not misled.
+fn preamble(from: Option<Offset>, after: Option<Offset>) -> Bytes {
+    match from {
+        Some(_) => Bytes::from_static(b"retry: 2000\n\n"),
+        None => {
+            let after = Offset::to_sql(after);
+            format!("retry: 2000\nid: {after}\nevent: start\ndata:\n\n").into()
+        }
+    }
+}
+
 /// Writes events until the client has gone; if it is a browser, it comes back.
 async fn write(
     hub: &Hub,
-    name: &str,
+    first: Bytes,
     mut subscription: Subscription,
     mut outbox: Outbox,
 ) -> Result<(), End> {
-    // The id makes a browser that gets no event at all come back to where it began.
-    let start = Offset::to_sql(subscription.after());
-    let start = format!("retry: 2000\nid: {start}\nevent: start\ndata: {name}\n\n");
-    outbox.send(start.into()).await?;
+    outbox.send(first).await?;
     loop {
         let silent = outbox.last_sent() + hub.options.keep_alive;
         let events = tokio::select! {
