@@ -33,10 +33,11 @@ async fn a_client_that_says_it_is_alive_is_believed_while_it_takes_a_long_messag
     let options = LiveOptions { client_timeout: Duration::from_secs(10), ..Default::default() };
     let live = Live::new(Arc::new(store.clone())).options(options);
     let mut socket = Pipes::to(&live).connect().await;
+    socket.send(&json!({ "type": 6 })).await;
     socket.subscribe("a", Some(0)).await;
     for _ in 0..8 {
-        socket.send(&json!({ "type": 6 })).await;
         sleep(Duration::from_secs(3)).await;
+        socket.send(&json!({ "type": 6 })).await;
     }
     assert_eq!(offset_of(&socket.message().await, "a"), 0);
     append(&store, "a", 1).await;

@@ -2,6 +2,7 @@
 
 mod client;
 mod pipe;
+mod raw;
 mod rigged;
 mod server;
 mod socket;
