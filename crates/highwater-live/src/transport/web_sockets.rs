@@ -22,6 +22,9 @@ const INBOX: usize = 4;
 /// Bytes kept for reading from and writing to a socket that is idle.
 const BUFFER: usize = 4 << 10;
 
+/// How long a client that comes while the hub drains is kept from coming again.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// How long the last frames and the client's close may take.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -35,6 +38,12 @@ pub(super) async fn attach(
     visitor: Visitor,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refusal> {
+    let limit = hub.options.limits.message_bytes.saturating_mul(2);
+    let upgrade = upgrade
+        .max_message_size(limit)
+        .max_frame_size(limit)
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER);
     let negotiated = match &id {
         Some(id) => take(&hub, id, &visitor).await?,
         None => None,
@@ -46,16 +55,12 @@ pub(super) async fn attach(
         }
         None => {
             let identity = visitor.identify(&hub).await?;
-            let seat = visitor.take_seat(&hub, identity.as_ref())?;
-            (identity, seat, mpsc::channel(INBOX))
+            match visitor.take_seat(&hub, identity.as_ref()) {
+                Err(Refusal::Draining) => return Ok(upgrade.on_upgrade(send_elsewhere)),
+                seat => (identity, seat?, mpsc::channel(INBOX)),
+            }
         }
     };
-    let limit = hub.options.limits.message_bytes.saturating_mul(2);
-    let upgrade = upgrade
-        .max_message_size(limit)
-        .max_frame_size(limit)
-        .read_buffer_size(BUFFER)
-        .write_buffer_size(BUFFER);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let (sender, inbox) = inbox;
         let (frames_in, frames) = mpsc::channel(1);
@@ -103,6 +108,21 @@ async fn carry(
         }
     };
     drop(inbox);
+    close(socket, end).await;
+}
+
+/// Sends a client elsewhere that comes while the hub drains.
+///
+/// After a refusal pysignalr would negotiate anew and, refused again, end for good. After a close
+/// it comes back, and at once; hence the pause.
+async fn send_elsewhere(mut socket: WebSocket) {
+    let gone = async { while let Some(Ok(_)) = socket.recv().await {} };
+    if timeout(PAUSE, gone).await.is_err() {
+        close(socket, End::Draining).await;
+    }
+}
+
+async fn close(mut socket: WebSocket, end: End) {
     let frame = CloseFrame { code: end.close_code(), reason: "".into() };
     let close = async {
         socket.send(Message::Close(Some(frame))).await?;

@@ -1,12 +1,17 @@
 //! What clients must not do, and what becomes of those that do it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use highwater_live::LiveOptions;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use highwater_live::{Live, LiveOptions};
+use highwater_testkit::MemoryStore;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tower::ServiceExt;
 
 use crate::support::{PATIENCE, Socket, append, offset_of, serve, until};
 
@@ -210,6 +215,24 @@ async fn pages_of_other_origins_stay_out_unless_they_are_listed() {
     stream.write_all(upgrade("https://shop.example").as_bytes()).await.unwrap();
     stream.read_exact(&mut start).await.unwrap();
     assert_eq!(&start, b"HTTP/1.1 101");
+}
+
+#[tokio::test]
+async fn a_page_may_ask_first_whatever_the_application_answers_to_other_methods() {
+    let origin = "https://shop.example";
+    let options = LiveOptions { allowed_origins: vec![origin.to_owned()], ..Default::default() };
+    let live = Live::new(Arc::new(MemoryStore::new())).options(options);
+    let refusal = async || StatusCode::METHOD_NOT_ALLOWED;
+    let app = live.router().method_not_allowed_fallback(refusal);
+    for path in ["/hubs/events/negotiate", "/hubs/events?id=1", "/streams/a/events"] {
+        let question = Request::options(path)
+            .header(header::ORIGIN, origin)
+            .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+            .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "x-requested-with");
+        let answer = app.clone().oneshot(question.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        assert_eq!(answer.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], origin, "{path}");
+    }
 }
 
 #[tokio::test]

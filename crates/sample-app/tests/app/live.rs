@@ -1,6 +1,7 @@
 //! Streams that are followed live: by programs, by the page, through crashes and stops.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
 
@@ -225,6 +226,16 @@ fn pages_of_other_origins_follow_only_when_they_are_allowed() {
     assert_eq!(status("https://shop.example"), 200);
     assert_eq!(status("https://evil.example"), 403);
     assert_eq!(status(&format!("http://{}", app.address)), 200);
+    // What a browser asks before a client negotiates.
+    let mut stream = TcpStream::connect(app.address).unwrap();
+    let question = "OPTIONS /hubs/events/negotiate HTTP/1.1\r\nhost: localhost\r\n\
+                    origin: https://shop.example\r\naccess-control-request-method: POST\r\n\
+                    connection: close\r\n\r\n";
+    stream.write_all(question.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("access-control-allow-origin: https://shop.example\r\n"), "{answer}");
 }
 
 #[test]
