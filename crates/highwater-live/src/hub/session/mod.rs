@@ -1,23 +1,24 @@
 //! A connection after its handshake: calls come in, events go out.
 
+mod methods;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::{BoxFuture, FutureExt};
-use highwater_core::Offset;
+use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::call::{Call, CallError};
 use super::connection::Transport;
 use super::followed::{Followed, Given, Key};
 use super::outbox::Outbox;
 use super::pulse::{Beat, Pulse};
-use super::{End, Hub, Stop, Subscription};
+use super::{End, Hub, Stop};
 use crate::live_event::NotSent;
-use crate::protocol::{ClientMessage, Framer, Invocation, ServerMessage};
-use crate::{Identity, LiveOptions, LiveSource};
+use crate::protocol::{ClientMessage, Framer, ServerMessage};
+use crate::{Identity, LiveOptions};
+use methods::Called;
 
 /// Serves one client: its calls one after the other, its subscriptions meanwhile.
 pub(super) struct Session {
@@ -30,14 +31,6 @@ pub(super) struct Session {
     /// The call that is being carried out; nothing is read from the client until it is done.
     call: Option<BoxFuture<'static, Called>>,
     pulse: Pulse,
-}
-
-/// A subscription that a client has asked for, or why there is none.
-struct Called {
-    key: Key,
-    name: String,
-    id: Option<String>,
-    result: Result<Subscription, CallError>,
 }
 
 /// How long a client may take to receive the last message.
@@ -154,64 +147,6 @@ impl Session {
         Ok(())
     }
 
-    async fn invoke(&mut self, invocation: Invocation) -> Result<(), End> {
-        let call = Call::bind(&invocation);
-        let id = invocation.id;
-        match (call, id) {
-            (Ok(Call::Subscribe { source, from }), id) => {
-                self.open(Key::Handler(source.clone()), id, source, from).await
-            }
-            (Ok(Call::Stream { source, from }), Some(id)) => {
-                self.open(Key::Stream(id.clone()), Some(id), source, from).await
-            }
-            (Ok(Call::Unsubscribe { source }), id) => {
-                self.followed.remove(&Key::Handler(source));
-                self.complete(id.as_deref(), None).await
-            }
-            (Ok(Call::Stream { .. }), None) => Err(End::Malformed(NO_ID)),
-            (Err(error), id) => self.fail(id.as_deref(), &error).await,
-        }
-    }
-
-    /// Begins to open a subscription.
-    async fn open(
-        &mut self,
-        key: Key,
-        id: Option<String>,
-        source: LiveSource,
-        from: Option<Offset>,
-    ) -> Result<(), End> {
-        let limit = self.hub.options.limits.subscriptions;
-        if self.followed.len() >= limit && !self.followed.contains(&key) {
-            return self.fail(id.as_deref(), &CallError::TooMany(limit)).await;
-        }
-        let (hub, identity) = (Arc::clone(&self.hub), self.identity.clone());
-        let call = async move {
-            let name = source.to_string();
-            let result = subscribe(&hub, identity.as_ref(), source, from).await;
-            Called { key, name, id, result }
-        };
-        self.call = Some(call.boxed());
-        Ok(())
-    }
-
-    /// Answers a call whose subscription has been opened, before any of its events.
-    async fn finish(&mut self, called: Called) -> Result<(), End> {
-        let Called { key, name, id, result } = called;
-        match result {
-            Ok(subscription) => {
-                if matches!(key, Key::Handler(_)) {
-                    let target = "SubscriptionConfirmed";
-                    self.outbox.say(ServerMessage::Call { target, argument: &name }).await?;
-                    self.complete(id.as_deref(), None).await?;
-                }
-                self.followed.add(key, subscription);
-                Ok(())
-            }
-            Err(error) => self.fail(id.as_deref(), &error).await,
-        }
-    }
-
     /// Sends what a subscription has given.
     async fn give(&mut self, key: Key, given: Given) -> Result<(), End> {
         let (protocol, limit) = (self.outbox.protocol(), self.hub.options.limits.event_bytes);
@@ -259,35 +194,4 @@ impl Session {
             }
         }
     }
-
-    /// Says that a call has failed: in its completion, and to the handler of errors.
-    async fn fail(&mut self, id: Option<&str>, error: &CallError) -> Result<(), End> {
-        let reason = error.to_string();
-        tracing::debug!("{reason}");
-        self.outbox.say(ServerMessage::Call { target: "Error", argument: &reason }).await?;
-        self.complete(id, Some(&reason)).await
-    }
-
-    async fn complete(&mut self, id: Option<&str>, error: Option<&str>) -> Result<(), End> {
-        match id {
-            Some(id) => self.outbox.say(ServerMessage::Completion { id, error }).await,
-            None => Ok(()),
-        }
-    }
-}
-
-/// A stream has to be invoked under an id; the codecs refuse one without.
-const NO_ID: crate::protocol::Malformed = crate::protocol::Malformed::Field("invocation id");
-
-/// Opens a subscription if the identity may follow the source.
-async fn subscribe(
-    hub: &Hub,
-    identity: Option<&Identity>,
-    source: LiveSource,
-    from: Option<Offset>,
-) -> Result<Subscription, CallError> {
-    if !hub.may_follow(identity, &source).await? {
-        return Err(CallError::Denied(source.to_string()));
-    }
-    hub.subscribe(source, from).await
 }
