@@ -99,6 +99,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn floats_come_back_as_they_were_written() {
+        let mut bits = 1_u64;
+        for _ in 0..10_000 {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let float = f64::from_bits(bits);
+            if float.is_finite() {
+                let payload = Payload::of(&float).unwrap();
+                assert_eq!(payload.to::<f64>().unwrap().to_bits(), bits, "{payload:?}");
+            }
+        }
+    }
+
+    #[test]
     fn the_text_is_kept_as_it_came() {
         let payload = Payload::parse(" {\"b\": 1.50, \"a\": 2} ").unwrap();
         assert_eq!(payload.as_str(), "{\"b\": 1.50, \"a\": 2}");

@@ -28,6 +28,14 @@ impl Bell {
         });
     }
 
+    /// Wakes everyone when `head` would be news, and goes on to wait for the same: for what others
+    /// say about the log, which must not keep anyone asleep later if it was wrong.
+    pub fn hint(&self, head: Option<Position>) {
+        if head > *self.0.borrow() {
+            self.ring_all();
+        }
+    }
+
     /// Wakes everyone, for a hint that does not say how far the log reaches.
     pub fn ring_all(&self) {
         self.0.send_modify(|_| {});
@@ -76,6 +84,18 @@ mod tests {
         bell.ring(Some(Position::new(0)));
         wake.grown().await;
         bell.ring(Some(Position::new(0)));
+        assert!(wake.grown().now_or_never().is_none(), "an old head is no news");
+    }
+
+    #[tokio::test]
+    async fn a_hint_wakes_and_hides_nothing_that_comes_later() {
+        let bell = Bell::new();
+        let mut wake = bell.wake();
+        bell.hint(Some(Position::new(u64::MAX)));
+        wake.grown().await;
+        bell.ring(Some(Position::new(0)));
+        wake.grown().await;
+        bell.hint(Some(Position::new(0)));
         assert!(wake.grown().now_or_never().is_none(), "an old head is no news");
     }
 }

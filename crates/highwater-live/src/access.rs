@@ -13,12 +13,40 @@ use crate::LiveSource;
 ///
 /// There are no defaults to forget: with an `Access` nothing is allowed that it does not allow.
 /// Without one, everybody may follow everything.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use highwater_core::{BoxError, Source};
+/// use highwater_live::{Access, Credentials, Identity, LiveSource};
+///
+/// /// Each user may follow the stream of their own account.
+/// struct Owners;
+///
+/// #[async_trait]
+/// impl Access for Owners {
+///     async fn identify(&self, credentials: &Credentials) -> Result<Option<Identity>, BoxError> {
+///         # fn verify(_token: &str) -> Option<String> { None }
+///         let user = credentials.token.as_deref().and_then(verify);
+///         Ok(user.map(|user| Identity::new(&user)))
+///     }
+///
+///     async fn may_follow(&self, user: &Identity, source: &LiveSource) -> Result<bool, BoxError> {
+///         let LiveSource::Events(Source::Stream(stream)) = source else { return Ok(false) };
+///         Ok(stream.as_str().strip_prefix("account-") == Some(user.as_str()))
+///     }
+/// }
+/// ```
+///
+/// A connection keeps the identity that it was negotiated with; whoever attaches to it has to be
+/// the same; only polls may come without any token, for the secret id of the connection. An error
+/// refuses with 503, or fails the call, and is logged. Rights that are withdrawn end no subscription
+/// that is open: for that there is [`Live::disconnect`](crate::Live::disconnect).
 #[async_trait]
 pub trait Access: Send + Sync + 'static {
     /// Who makes a request; `None` refuses it with 401.
     async fn identify(&self, credentials: &Credentials) -> Result<Option<Identity>, BoxError>;
 
-    /// Whether `identity` may follow `source`; asked for each subscription.
+    /// Whether `identity` may follow `source`; asked for each subscription, when it is made.
     async fn may_follow(&self, identity: &Identity, source: &LiveSource) -> Result<bool, BoxError>;
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::{Identity, LiveLimits};
 
@@ -22,6 +23,8 @@ pub(crate) struct Door {
 struct Inside {
     by_identity: HashMap<Identity, usize>,
     by_address: HashMap<IpAddr, usize>,
+    /// What ends the connections of each identity that is inside.
+    dismissals: HashMap<Identity, CancellationToken>,
     rate: Rate,
 }
 
@@ -31,6 +34,8 @@ pub(crate) struct Seat {
     door: Arc<Door>,
     identity: Option<Identity>,
     address: Option<IpAddr>,
+    /// Cancelled when the identity has to come in anew.
+    pub(crate) dismissed: CancellationToken,
 }
 
 /// Why there is no room.
@@ -50,8 +55,12 @@ pub(crate) enum Full {
 impl Door {
     pub(crate) fn new(limits: LiveLimits) -> Arc<Self> {
         let rate = Rate::new(limits.connects_per_second, Instant::now());
-        let (by_identity, by_address) = (HashMap::new(), HashMap::new());
-        let inside = Mutex::new(Inside { by_identity, by_address, rate });
+        let inside = Mutex::new(Inside {
+            by_identity: HashMap::new(),
+            by_address: HashMap::new(),
+            dismissals: HashMap::new(),
+            rate,
+        });
         Arc::new(Self { limits, inside, total: watch::Sender::new(0) })
     }
 
@@ -61,6 +70,7 @@ impl Door {
         identity: Option<&Identity>,
         address: Option<IpAddr>,
     ) -> Result<Seat, Full> {
+        let address = address.map(client_of);
         let mut inside = self.inside();
         if *self.total.borrow() >= self.limits.connections {
             return Err(Full::Total);
@@ -81,7 +91,18 @@ impl Door {
         add(&mut inside.by_identity, identity);
         add(&mut inside.by_address, address.as_ref());
         self.total.send_modify(|total| *total += 1);
-        Ok(Seat { door: Arc::clone(self), identity: identity.cloned(), address })
+        let dismissed = match identity {
+            Some(identity) => inside.dismissals.entry(identity.clone()).or_default().clone(),
+            None => CancellationToken::new(),
+        };
+        Ok(Seat { door: Arc::clone(self), identity: identity.cloned(), address, dismissed })
+    }
+
+    /// Asks whoever is inside under this identity to leave; who comes later is not concerned.
+    pub(crate) fn dismiss(&self, identity: &Identity) {
+        if let Some(dismissal) = self.inside().dismissals.remove(identity) {
+            dismissal.cancel();
+        }
     }
 
     /// The connections that are inside.
@@ -106,7 +127,23 @@ impl Drop for Seat {
         let mut inside = self.door.inside();
         remove(&mut inside.by_identity, self.identity.as_ref());
         remove(&mut inside.by_address, self.address.as_ref());
+        if let Some(identity) = &self.identity
+            && !inside.by_identity.contains_key(identity)
+        {
+            inside.dismissals.remove(identity);
+        }
         self.door.total.send_modify(|total| *total -= 1);
+    }
+}
+
+/// The address that connections are counted for: of IPv6 the first 64 bits, since each of its
+/// clients has as many addresses as it likes behind them.
+fn client_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
+        }
     }
 }
 
@@ -190,6 +227,15 @@ mod tests {
         drop((first, second));
         let _fourth = door.enter(Some(&ann), Some(home)).unwrap();
         assert_eq!(door.total(), 2);
+    }
+
+    #[test]
+    fn a_client_is_an_address_or_a_network_of_ipv6() {
+        let client = |address: &str| client_of(address.parse().unwrap());
+        assert_eq!(client("::ffff:10.0.0.1"), client("10.0.0.1"));
+        assert_ne!(client("::ffff:10.0.0.1"), client("::ffff:10.0.0.2"));
+        assert_eq!(client("2001:db8::1"), client("2001:db8::ffff:0:0:1"));
+        assert_ne!(client("2001:db8::1"), client("2001:db8:0:1::1"));
     }
 
     #[test]

@@ -30,7 +30,29 @@
 //!
 //! An event is an object of `streamName`, `offset`, `position`, `eventId`, `eventType`, `data`,
 //! `metadata` and `timestamp`. To go on later, subscribe to a stream from the last `offset` + 1,
-//! and to a category or to everything from the last `position` + 1.
+//! and to a category or to everything from the last `position` + 1. Without an offset, or with
+//! `null`, events come from now on. A stream need not exist yet, nor an offset: its events come
+//! when they are appended. To subscribe again to what one has subscribed to begins it anew.
+//!
+//! # Server-sent events
+//!
+//! Each event has its offset as `id` and the object above as `data`; in a category or in
+//! everything, the offset is the position. A browser's `EventSource` comes back by itself, with
+//! the header `Last-Event-ID`, which stands above `from`. Three things are no events of the log:
+//!
+//! - `event: start`, without content: first of all when there is no `from`; its `id` is the last
+//!   offset before now on, so that a browser comes back to there.
+//! - `event: failure`: the events cannot go on, and the response ends.
+//! - comments, `:`, when there was nothing to send for [`LiveOptions::keep_alive`].
+//!
+//! A request is refused with 400 (the name, the offset), 401 or 403 (see [`Access`]),
+//! 429 or 503 (see [`LiveLimits`]). Since an `EventSource` takes these for final, one that only
+//! has to wait gets an empty response and comes back.
+//!
+//! # Who may follow what
+//!
+//! Everybody, everything, until [`Live::access`] decides. Pages of other origins are refused unless
+//! they are in [`LiveOptions::allowed_origins`].
 //!
 //! # Projections and sagas
 //!

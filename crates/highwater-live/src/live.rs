@@ -7,7 +7,7 @@ use axum::Router;
 use highwater_core::{CheckpointStore, EventStore};
 
 use crate::hub::{Hub, Parts};
-use crate::{Access, LiveGauges, LiveOptions, transport};
+use crate::{Access, Identity, LiveGauges, LiveOptions, transport};
 
 /// Lets clients follow streams; cloning shares the hub.
 ///
@@ -88,6 +88,15 @@ impl Live {
     #[must_use]
     pub fn gauges(&self) -> LiveGauges {
         self.hub.counters.gauges(self.hub.door.total())
+    }
+
+    /// Ends the connections that `identity` has now, in a way that its clients take as a request
+    /// to reconnect: then [`Access`] decides anew who they are and what they may follow.
+    ///
+    /// Access is asked when a client connects and subscribes, and what was allowed then goes on;
+    /// call this *after* you have withdrawn it.
+    pub fn disconnect(&self, identity: &Identity) {
+        self.hub.door.dismiss(identity);
     }
 
     /// Sends every client elsewhere: lets nobody in any more, closes each connection in a way

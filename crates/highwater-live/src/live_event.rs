@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use highwater_core::{Metadata, Offset, ProjectionName, RecordedEvent};
 
 use crate::LiveSource;
+use crate::feed::Held;
 use crate::projections::Report;
 use crate::protocol::{EncodedEvent, EventMessage, EventNotEncoded, Protocol};
 
@@ -18,6 +19,7 @@ pub(crate) struct LiveEvent {
     content: Content,
     json: OnceLock<Result<EncodedEvent, NotSent>>,
     message_pack: OnceLock<Result<EncodedEvent, NotSent>>,
+    _held: Option<Held>,
 }
 
 /// What is told.
@@ -55,20 +57,31 @@ pub(crate) enum NotSent {
 }
 
 impl LiveEvent {
-    /// A stored event, at `offset` of the source that its followers name `name`.
-    pub(crate) fn of_event(name: Arc<str>, offset: Offset, event: RecordedEvent) -> Arc<Self> {
-        Self::new(name, Some(offset), Content::Stored(event))
+    /// A stored event, at `offset` of the source that its followers name `name`, and the room
+    /// that it takes if it is one of those that all followers share.
+    pub(crate) fn of_event(
+        name: Arc<str>,
+        offset: Offset,
+        event: RecordedEvent,
+        held: Option<Held>,
+    ) -> Arc<Self> {
+        Self::new(name, Some(offset), Content::Stored(event), held)
     }
 
     /// How far a projection has come.
     pub(crate) fn of_report(projection: &ProjectionName, report: Report) -> Arc<Self> {
         let name = LiveSource::Projection(projection.clone()).to_string();
-        Self::new(name.into(), report.checkpoint, Content::Report(report))
+        Self::new(name.into(), report.checkpoint, Content::Report(report), None)
     }
 
-    fn new(name: Arc<str>, offset: Option<Offset>, content: Content) -> Arc<Self> {
+    fn new(
+        name: Arc<str>,
+        offset: Option<Offset>,
+        content: Content,
+        held: Option<Held>,
+    ) -> Arc<Self> {
         let (json, message_pack) = (OnceLock::new(), OnceLock::new());
-        Arc::new(Self { name, offset, content, json, message_pack })
+        Arc::new(Self { name, offset, content, json, message_pack, _held: held })
     }
 
     /// The event's place in its source; `None` for a projection that has processed nothing.

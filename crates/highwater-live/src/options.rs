@@ -14,11 +14,17 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveOptions {
     /// Origins of pages, other than the hub's own, that may connect; each as the browser sends
-    /// it, such as `https://shop.example`. Default none.
+    /// it, such as `https://shop.example`. Default none. The hub's own are those of the `Host`
+    /// that is asked for, and a page can have any name lead anywhere: a hub that relies on who can
+    /// reach it, and on no [`Access`](crate::Access), has to be behind a check of `Host`.
     pub allowed_origins: Vec<String>,
     /// Live events kept for each source that is followed, rounded up to a power of two; whoever
     /// falls behind further reads the log. Default 64; raise it when bursts cause many reads.
     pub live_buffer: usize,
+    /// Bytes of live events, about, that are kept for all sources together; while there are no
+    /// more, everybody reads the log. Default 64 MiB; raise it when many large events come at
+    /// once.
+    pub live_bytes: usize,
     /// How often projections that are followed are looked at. Default 250 ms, one query for all;
     /// raise it to spare the store.
     pub projection_interval: Duration,
@@ -34,8 +40,9 @@ pub struct LiveOptions {
     /// How long a client may take to connect after negotiate, and to poll again when it polls.
     /// Default 15 s; raise it for very slow networks.
     pub attach_timeout: Duration,
-    /// How long a client may take none of the bytes that wait for it before it is disconnected.
-    /// Default 30 s; lower it to free memory earlier.
+    /// How long a client may take none of the bytes that wait for it before it is disconnected;
+    /// for a message of more than 64 KiB, so long for each 64 KiB. Default 30 s; lower it to free
+    /// memory earlier.
     pub stall_timeout: Duration,
     /// How long a poll waits for something to send. Default 90 s; clients give up at 100 s, and
     /// some proxies earlier.
@@ -75,6 +82,7 @@ impl Default for LiveOptions {
         Self {
             allowed_origins: Vec::new(),
             live_buffer: 64,
+            live_bytes: 64 << 20,
             projection_interval: Duration::from_millis(250),
             keep_alive: Duration::from_secs(15),
             client_timeout: Duration::from_secs(30),

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::Uri;
+use axum::http::uri::Authority;
 use highwater::HealthThresholds;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
@@ -27,6 +28,8 @@ Options:
   --unhealthy-lag N   a projection this many events behind is unhealthy [default: 100000]
   --allowed-origin URL
                       let pages of this origin follow streams, too; may be repeated
+  --allowed-host NAME answer to this name, too; may be repeated. Without --host only
+                      addresses, names like localhost and those without a dot are answered to
   --lease SECONDS     another instance takes over from a dead one after this [default: 10]
   --step-delay MS     each step of an order takes this long, to watch it [default: 0]
   -h, --help          print this text
@@ -62,6 +65,7 @@ pub(crate) struct ServeOptions {
     pub(crate) lease: Duration,
     pub(crate) step_delay: Duration,
     pub(crate) allowed_origins: Vec<String>,
+    pub(crate) allowed_hosts: Vec<String>,
 }
 
 impl Args {
@@ -79,6 +83,7 @@ impl Args {
             lease: Duration::from_secs(10),
             step_delay: Duration::ZERO,
             allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
         };
         let mut words = Vec::new();
         while let Some(arg) = parser.next()? {
@@ -103,6 +108,9 @@ impl Args {
                 }
                 Long("allowed-origin") => {
                     options.allowed_origins.push(parser.value()?.parse_with(origin)?);
+                }
+                Long("allowed-host") => {
+                    options.allowed_hosts.push(parser.value()?.parse_with(host)?);
                 }
                 Value(word) => words.push(word),
                 other => return Err(other.unexpected()),
@@ -131,6 +139,14 @@ fn origin(url: &str) -> Result<String, &'static str> {
         return Err("an origin has no path, query or user");
     }
     Ok(format!("{scheme}://{authority}").to_lowercase())
+}
+
+/// The name of a host, as it is compared: in small letters, no port.
+fn host(name: &str) -> Result<String, &'static str> {
+    match name.parse::<Authority>() {
+        Ok(authority) if authority.host() == name => Ok(name.trim_end_matches('.').to_lowercase()),
+        _ => Err("a host is like shop.example, without a port"),
+    }
 }
 
 fn task(words: &[OsString], options: ServeOptions) -> Result<Task, lexopt::Error> {
@@ -166,12 +182,18 @@ mod tests {
     }
 
     #[test]
-    fn origins_are_written_as_browsers_write_them() {
-        let args = ["--allowed-origin", "https://Shop.example/", "--allowed-origin=http://a:80"];
+    fn origins_and_hosts_are_written_as_browsers_write_them() {
+        let args = [
+            "--allowed-origin",
+            "https://Shop.example/",
+            "--allowed-origin=http://a:80",
+            "--allowed-host=Shop.com",
+        ];
         let Args::Run { task: Task::Serve(options), .. } = parse(&args).unwrap() else {
             panic!("it does not serve");
         };
         assert_eq!(options.allowed_origins, ["https://shop.example", "http://a:80"]);
+        assert_eq!(options.allowed_hosts, ["shop.com"]);
     }
 
     #[test]
@@ -203,6 +225,9 @@ mod tests {
             &["--allowed-origin", "shop.example"],
             &["--allowed-origin", "https://shop.example/page"],
             &["--allowed-origin", "https://ada@shop.example"],
+            &["--allowed-host", "shop.example:80"],
+            &["--allowed-host", "https://shop.example"],
+            &["--allowed-host", ""],
         ] {
             assert!(parse(args).is_err(), "{args:?}");
         }

@@ -21,7 +21,7 @@ use crate::args::ServeOptions;
 use crate::case_progress::CaseProgress;
 use crate::orders::{self, Fulfilment};
 use crate::user_statistics::UserStatistics;
-use crate::{cases, live, user_statistics, users};
+use crate::{cases, hosts, live, user_statistics, users};
 
 /// How long requests, and then projections and sagas, may take to end once a stop is asked for.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -137,7 +137,7 @@ where
         .merge(cases::routes(store))
         .merge(live::routes(live))
         .merge(console.routes());
-    console::finish(routes)
+    hosts::known(console::finish(routes), options)
 }
 
 /// Does `work`; however it ends, even by a panic, everything else is asked to end as well.

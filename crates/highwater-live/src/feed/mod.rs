@@ -4,11 +4,13 @@
 //! who follow its stream, its category or everything. What a subscription cannot take in time it
 //! reads from the log later, so that nobody waits for the slowest.
 
+mod held;
 mod subscription;
 mod tail;
 mod topics;
 
-pub(crate) use subscription::EventSubscription;
+pub(crate) use held::Held;
+pub(crate) use subscription::{EventSubscription, Unreadable};
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use highwater_core::{EventStore, Offset, Source, StoreError};
 use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::LiveOptions;
 use crate::gauges::Counters;
 use topics::Topics;
 
@@ -34,13 +37,13 @@ pub(crate) struct Feed {
 impl Feed {
     pub(crate) fn new(
         log: Arc<dyn EventStore>,
-        live_buffer: usize,
+        options: &LiveOptions,
         counters: Arc<Counters>,
     ) -> Self {
         let stop = CancellationToken::new();
         Self {
             log,
-            topics: Arc::new(Topics::new(live_buffer)),
+            topics: Arc::new(Topics::new(options.live_buffer, options.live_bytes)),
             counters,
             starting: Mutex::new(()),
             _stop_when_dropped: stop.clone().drop_guard(),

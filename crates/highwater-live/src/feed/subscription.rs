@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use highwater_core::{EventStore, Offset, Page, Source, StoreError};
+use highwater_core::{EventStore, Offset, Page, RecordedEvent, Source, StoreError};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::sleep;
 
 use super::tail::next_retry;
-use super::topics::Follower;
+use super::topics::{Follower, Live};
 use crate::gauges::Progress;
 use crate::live_event::LiveEvent;
 
@@ -28,9 +28,19 @@ pub(crate) struct EventSubscription {
     progress: Progress,
 }
 
+/// Why a subscription has ended: the log cannot be read, and to try again is of no use.
+#[derive(Debug, thiserror::Error)]
+#[error("the events of {name:?} end here: the log cannot be read")]
+pub(crate) struct Unreadable {
+    /// What was followed.
+    name: Arc<str>,
+    #[source]
+    cause: StoreError,
+}
+
 /// Events in the first page, and in any page.
 const PAGE_FIRST: usize = 16;
-const PAGE_MAX: usize = 256;
+pub(super) const PAGE_MAX: usize = 256;
 
 /// The payload bytes that a page aims at.
 const PAGE_BYTES: usize = 256 << 10;
@@ -55,7 +65,7 @@ impl EventSubscription {
     /// The next events, one or more; waits for them when there are none yet. Cancel safe.
     ///
     /// Waits, too, while the store is unavailable. After another error it is of no more use.
-    pub(crate) async fn next(&mut self) -> Result<Vec<Arc<LiveEvent>>, StoreError> {
+    pub(crate) async fn next(&mut self) -> Result<Vec<Arc<LiveEvent>>, Unreadable> {
         loop {
             let events =
                 if self.has_caught_up { self.receive().await } else { self.read().await? };
@@ -67,15 +77,17 @@ impl EventSubscription {
     }
 
     /// Reads a page of the log; the end of the log is where live events go on.
-    async fn read(&mut self) -> Result<Vec<Arc<LiveEvent>>, StoreError> {
-        let page = self.read_page().await?;
-        let bytes = page.events.iter().map(|event| event.data.as_str().len()).sum();
-        self.page = page_after(page.events.len(), bytes, self.page);
+    async fn read(&mut self) -> Result<Vec<Arc<LiveEvent>>, Unreadable> {
+        let page = self.read_page().await.map_err(|cause| {
+            let name = Arc::clone(&self.follower.name);
+            Unreadable { name, cause }
+        })?;
+        self.page = page_after(&page.events, self.page);
         self.after = page.scanned_to.max(self.after);
         self.has_caught_up = page.is_end;
         let events = page.events.into_iter().map(|event| {
             let offset = self.source.offset_of(&event);
-            LiveEvent::of_event(Arc::clone(&self.follower.name), offset, event)
+            LiveEvent::of_event(Arc::clone(&self.follower.name), offset, event, None)
         });
         Ok(events.collect())
     }
@@ -99,14 +111,14 @@ impl EventSubscription {
         self.progress.has_caught_up();
         let mut events = Vec::new();
         match self.follower.events().recv().await {
-            Ok(event) => self.accept(event, &mut events),
+            Ok(live) => self.accept(live, &mut events),
             Err(RecvError::Lagged(_)) => self.has_caught_up = false,
             // The log is no longer read: the process is about to end.
             Err(RecvError::Closed) => std::future::pending().await,
         }
         while self.has_caught_up && events.len() < PAGE_MAX {
             match self.follower.events().try_recv() {
-                Ok(event) => self.accept(event, &mut events),
+                Ok(live) => self.accept(live, &mut events),
                 Err(TryRecvError::Lagged(_)) => self.has_caught_up = false,
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
@@ -115,7 +127,11 @@ impl EventSubscription {
     }
 
     /// Takes a live event unless the log gave it already, or one before it is still missing.
-    fn accept(&mut self, event: Arc<LiveEvent>, events: &mut Vec<Arc<LiveEvent>>) {
+    fn accept(&mut self, live: Live, events: &mut Vec<Arc<LiveEvent>>) {
+        let Live::Event(event) = live else {
+            self.has_caught_up = false;
+            return;
+        };
         if event.offset() <= self.after {
             return;
         }
@@ -129,8 +145,13 @@ impl EventSubscription {
     }
 }
 
-/// How many events to read next, given a page of so many events and bytes.
-fn page_after(events: usize, bytes: usize, page: usize) -> usize {
+/// How many events to read next, behind a page of these events, which were to be so many.
+pub(super) fn page_after(events: &[RecordedEvent], page: usize) -> usize {
+    let bytes = events.iter().map(|event| event.data.as_str().len()).sum();
+    page_of(events.len(), bytes, page)
+}
+
+fn page_of(events: usize, bytes: usize, page: usize) -> usize {
     match bytes.checked_div(events) {
         None => page,
         Some(average) => (PAGE_BYTES / average.max(1)).clamp(1, PAGE_MAX.min(page * 2)),
@@ -153,11 +174,11 @@ mod tests {
 
     #[test]
     fn pages_grow_with_small_events_and_shrink_to_one_with_large_ones() {
-        assert_eq!(page_after(16, 1_600, 16), 32);
-        assert_eq!(page_after(256, 25_600, 256), 256);
-        assert_eq!(page_after(16, 16 << 20, 16), 1);
-        assert_eq!(page_after(16, 512 << 10, 16), 8);
-        assert_eq!(page_after(0, 0, 32), 32);
-        assert_eq!(page_after(4, 0, 4), 8);
+        assert_eq!(page_of(16, 1_600, 16), 32);
+        assert_eq!(page_of(256, 25_600, 256), 256);
+        assert_eq!(page_of(16, 16 << 20, 16), 1);
+        assert_eq!(page_of(16, 512 << 10, 16), 8);
+        assert_eq!(page_of(0, 0, 32), 32);
+        assert_eq!(page_of(4, 0, 4), 8);
     }
 }

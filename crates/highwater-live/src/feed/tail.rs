@@ -6,11 +6,9 @@ use std::time::Duration;
 use highwater_core::{EventStore, Offset, Source, Wake};
 use tokio::time::sleep;
 
+use super::subscription::{PAGE_MAX, page_after};
 use super::topics::Topics;
 use crate::gauges::Counters;
-
-/// Events read at a time; more only when the process falls behind the log.
-const PAGE: usize = 500;
 
 /// How long to wait after the store has failed.
 const RETRY_MIN: Duration = Duration::from_millis(100);
@@ -24,14 +22,15 @@ pub(super) async fn tail(
     start: (Option<Offset>, Wake),
 ) {
     let (mut after, mut wake) = start;
-    let mut retry_in = RETRY_MIN;
+    let (mut retry_in, mut page_size) = (RETRY_MIN, PAGE_MAX);
     counters.log_read_to(after);
     loop {
-        match log.read(&Source::All, &[], after, PAGE).await {
+        match log.read(&Source::All, &[], after, page_size).await {
             Ok(page) => {
                 after = page.scanned_to.max(after);
                 counters.log_read_to(after);
                 retry_in = RETRY_MIN;
+                page_size = page_after(&page.events, page_size);
                 if !topics.publish(&page.events) {
                     return;
                 }

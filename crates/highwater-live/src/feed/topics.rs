@@ -7,13 +7,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use highwater_core::{RecordedEvent, Source};
 use tokio::sync::broadcast;
 
+use super::held::Room;
 use crate::live_event::LiveEvent;
 
 /// The sources that are followed, each with the last few events for its followers.
 #[derive(Debug)]
 pub(super) struct Topics {
     live_buffer: usize,
+    room: Room,
     state: Mutex<State>,
+}
+
+/// What followers are handed.
+#[derive(Debug, Clone)]
+pub(super) enum Live {
+    /// The event.
+    Event(Arc<LiveEvent>),
+    /// There was an event and no room to hold it; it is in the log.
+    InLog,
 }
 
 #[derive(Debug, Default)]
@@ -25,7 +36,7 @@ struct State {
 #[derive(Debug)]
 struct Topic {
     name: Arc<str>,
-    events: broadcast::Sender<Arc<LiveEvent>>,
+    events: broadcast::Sender<Live>,
 }
 
 /// One follower of a source; the source is forgotten with its last one.
@@ -35,12 +46,13 @@ pub(super) struct Follower {
     source: Source,
     pub(super) name: Arc<str>,
     /// `None` only while it is being dropped.
-    events: Option<broadcast::Receiver<Arc<LiveEvent>>>,
+    events: Option<broadcast::Receiver<Live>>,
 }
 
 impl Topics {
-    pub(super) fn new(live_buffer: usize) -> Self {
-        Self { live_buffer: live_buffer.max(1), state: Mutex::default() }
+    pub(super) fn new(live_buffer: usize, live_bytes: usize) -> Self {
+        let room = Room::new(live_bytes);
+        Self { live_buffer: live_buffer.max(1), room, state: Mutex::default() }
     }
 
     /// Joins the followers of `source`; `None` when nobody reads the end of the log.
@@ -76,7 +88,7 @@ impl Topics {
     pub(super) fn publish(&self, events: &[RecordedEvent]) -> bool {
         let mut state = self.state();
         for event in events {
-            state.publish(event);
+            state.publish(event, &self.room);
         }
         state.is_read = !state.topics.is_empty();
         state.is_read
@@ -88,14 +100,17 @@ impl Topics {
 }
 
 impl State {
-    fn publish(&self, event: &RecordedEvent) {
+    fn publish(&self, event: &RecordedEvent, room: &Room) {
         let stream = event.stream.clone();
         for source in [Source::Category(stream.category()), Source::All, Source::Stream(stream)] {
             if let Some(topic) = self.topics.get(&source) {
                 let offset = source.offset_of(event);
-                let event = LiveEvent::of_event(Arc::clone(&topic.name), offset, event.clone());
+                let live = room.take(event).map_or(Live::InLog, |held| {
+                    let (name, event) = (Arc::clone(&topic.name), event.clone());
+                    Live::Event(LiveEvent::of_event(name, offset, event, Some(held)))
+                });
                 // Fails only when the last follower is about to leave.
-                drop(topic.events.send(event));
+                drop(topic.events.send(live));
             }
         }
     }
@@ -103,7 +118,7 @@ impl State {
 
 impl Follower {
     /// The buffer of live events, which overflows when it is not read in time.
-    pub(super) fn events(&mut self) -> &mut broadcast::Receiver<Arc<LiveEvent>> {
+    pub(super) fn events(&mut self) -> &mut broadcast::Receiver<Live> {
         self.events.as_mut().expect("it is there until the follower is dropped")
     }
 }

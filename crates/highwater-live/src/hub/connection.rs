@@ -9,7 +9,7 @@ use tracing::Instrument;
 
 use super::outbox::Outbox;
 use super::session::Session;
-use super::{End, Frame, Hub};
+use super::{End, Frame, Hub, Stop};
 use crate::Identity;
 use crate::protocol::{Framer, Framing, Handshake, HandshakeRefused, Protocol};
 
@@ -26,6 +26,7 @@ pub(crate) struct Connection {
     /// Where frames go.
     pub(crate) frames: mpsc::Sender<Frame>,
     pub(crate) transport: Transport,
+    pub(crate) stop: Stop,
 }
 
 /// The other end of a connection's way out.
@@ -67,12 +68,12 @@ impl Connection {
     }
 
     async fn serve(self) -> End {
-        let Self { hub, identity, mut inbox, frames, transport } = self;
+        let Self { hub, identity, mut inbox, frames, transport, stop } = self;
         let stall_timeout = hub.options.stall_timeout;
         let mut outbox = Outbox::new(frames, Arc::clone(&hub.counters), stall_timeout);
         let greeted = tokio::select! {
             greeted = greet(&hub, transport, &mut inbox) => greeted,
-            () = hub.draining.cancelled() => Err(End::Draining),
+            end = stop.asked() => Err(end),
             () = outbox.closed() => Err(End::Gone),
         };
         let answer = match &greeted {
@@ -88,7 +89,7 @@ impl Connection {
         }
         match greeted {
             Ok((_, framer)) => {
-                Session::new(hub, identity, transport, (framer, outbox)).run(inbox).await
+                Session::new(hub, identity, transport, (framer, outbox)).run(inbox, &stop).await
             }
             Err(end) => end,
         }

@@ -19,6 +19,8 @@ pub(crate) enum End {
     Stalled,
     #[error("the server is shutting down")]
     Draining,
+    #[error("the identity was disconnected")]
+    Dismissed,
 }
 
 /// Codes of WebSocket closes.
@@ -38,7 +40,7 @@ impl End {
             Self::Malformed(_) => {
                 Some(ServerMessage::Close { error: Some(reason), allow_reconnect: false })
             }
-            Self::Silent | Self::Draining => {
+            Self::Silent | Self::Draining | Self::Dismissed => {
                 Some(ServerMessage::Close { error: None, allow_reconnect: true })
             }
         }
@@ -50,7 +52,7 @@ impl End {
             Self::Gone | Self::Closed => NORMAL,
             Self::Draining => GOING_AWAY,
             Self::Refused(_) | Self::Malformed(_) => PROTOCOL_ERROR,
-            Self::Silent | Self::Stalled => POLICY,
+            Self::Silent | Self::Stalled | Self::Dismissed => POLICY,
         }
     }
 }

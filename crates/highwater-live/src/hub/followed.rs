@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::stream::{self, AbortHandle, BoxStream, SelectAll, StreamExt};
-use highwater_core::StoreError;
 
 use super::Subscription;
 use crate::LiveSource;
+use crate::feed::Unreadable;
 use crate::live_event::LiveEvent;
 
 /// What tells the subscriptions of a connection apart.
@@ -20,7 +20,7 @@ pub(super) enum Key {
 }
 
 /// What a subscription has to give; after an error, nothing more.
-pub(super) type Given = Result<Vec<Arc<LiveEvent>>, StoreError>;
+pub(super) type Given = Result<Vec<Arc<LiveEvent>>, Unreadable>;
 
 /// Any number of subscriptions, read as one.
 #[derive(Default)]

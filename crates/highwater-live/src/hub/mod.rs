@@ -7,6 +7,7 @@ mod followed;
 mod outbox;
 mod pulse;
 mod session;
+mod stop;
 mod subscription;
 
 use std::fmt;
@@ -19,9 +20,10 @@ pub(crate) use call::CallError;
 pub(crate) use connection::{Connection, Frames, Transport};
 pub(crate) use end::End;
 pub(crate) use outbox::{Frame, Outbox};
+pub(crate) use stop::Stop;
 pub(crate) use subscription::Subscription;
 
-use crate::door::Door;
+use crate::door::{Door, Seat};
 use crate::feed::Feed;
 use crate::gauges::Counters;
 use crate::projections::ProjectionFeed;
@@ -59,7 +61,7 @@ impl Hub {
         });
         Arc::new(Self {
             projections,
-            feed: Feed::new(log, options.live_buffer, Arc::clone(&counters)),
+            feed: Feed::new(log, &options, Arc::clone(&counters)),
             door: Door::new(options.limits.clone()),
             options,
             access,
@@ -67,6 +69,11 @@ impl Hub {
             negotiated: Negotiated::default(),
             draining: CancellationToken::new(),
         })
+    }
+
+    /// What ends the connection that has this seat.
+    pub(crate) fn stop(&self, seat: &Seat) -> Stop {
+        Stop { draining: self.draining.clone(), dismissed: seat.dismissed.clone() }
     }
 
     /// Whether `identity` may follow `source`; everybody may when nothing decides about access.
@@ -115,6 +122,7 @@ impl fmt::Debug for Hub {
         f.debug_struct("Hub")
             .field("options", &self.options)
             .field("has_access", &self.access.is_some())
+            .field("negotiated", &self.negotiated.len())
             .field("gauges", &self.counters.gauges(self.door.total()))
             .finish_non_exhaustive()
     }

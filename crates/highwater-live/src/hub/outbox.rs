@@ -40,6 +40,8 @@ pub(crate) struct Outbox {
     protocol: Protocol,
     messages: Vec<Bytes>,
     size: usize,
+    /// The sizes of the last two frames, which may still be on their way to the client.
+    under_way: [usize; 2],
     last_sent: Instant,
 }
 
@@ -54,7 +56,8 @@ impl Outbox {
     ) -> Self {
         let (messages, last_sent) = (Vec::new(), Instant::now());
         let protocol = Protocol::Json;
-        Self { frames, counters, stall_timeout, protocol, messages, size: 0, last_sent }
+        let (size, under_way) = (0, [0; 2]);
+        Self { frames, counters, stall_timeout, protocol, messages, size, under_way, last_sent }
     }
 
     /// Encodes what follows in another protocol; for the end of the handshake.
@@ -97,15 +100,27 @@ impl Outbox {
         self.messages.clear();
         self.size = 0;
         let _buffered = self.counters.buffer(bytes.len());
+        let length = bytes.len();
         let frame = Frame { bytes, is_text: self.protocol == Protocol::Json, _buffered };
-        match timeout(self.stall_timeout, self.frames.send(frame)).await {
+        match timeout(self.patience(), self.frames.send(frame)).await {
             Ok(Ok(())) => {
+                self.under_way = [self.under_way[1], length];
                 self.last_sent = Instant::now();
                 Ok(())
             }
             Ok(Err(_)) => Err(End::Gone),
             Err(_) => Err(End::Stalled),
         }
+    }
+
+    /// How long the frames before the next one may take.
+    ///
+    /// Whether a client takes a part of a frame is not seen from here; so a long one has as much
+    /// more time as it is longer than an ordinary one.
+    fn patience(&self) -> Duration {
+        let longest = self.under_way[0].max(self.under_way[1]);
+        let frames = longest.div_ceil(FRAME_BYTES).max(1);
+        self.stall_timeout.saturating_mul(u32::try_from(frames).unwrap_or(u32::MAX))
     }
 
     /// Sends a message in a frame of its own.

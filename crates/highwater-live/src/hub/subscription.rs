@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use highwater_core::{Offset, StoreError};
+use highwater_core::Offset;
 
-use crate::feed::EventSubscription;
+use crate::feed::{EventSubscription, Unreadable};
 use crate::live_event::LiveEvent;
 use crate::projections::ProjectionSubscription;
 
@@ -27,7 +27,7 @@ impl Subscription {
     }
 
     /// The next events, one or more; waits for them when there are none yet. Cancel safe.
-    pub(crate) async fn next(&mut self) -> Result<Vec<Arc<LiveEvent>>, StoreError> {
+    pub(crate) async fn next(&mut self) -> Result<Vec<Arc<LiveEvent>>, Unreadable> {
         match self {
             Self::Events(events) => events.next().await,
             Self::Projection(projection) => Ok(projection.next().await),

@@ -68,11 +68,10 @@ impl Watched {
         for (row, state) in states {
             of_projection.entry(row.key.projection.clone()).or_default().push((row, state));
         }
-        let topics = self.topics();
-        for (projection, states) in of_projection {
-            if let Some(newest) = topics.newest.get(&projection) {
-                newest.send_if_modified(|newest| renew(newest, states));
-            }
+        for (projection, newest) in &self.topics().newest {
+            // Of one that has been deleted there is nothing to tell to those who come later.
+            let states = of_projection.remove(projection).unwrap_or_default();
+            newest.send_if_modified(|newest| renew(newest, states));
         }
     }
 

@@ -6,7 +6,7 @@ use rmpv::Value;
 use super::message::ID_BYTES_MAX;
 use super::{
     Argument, ClientMessage, EncodedEvent, EventMessage, EventNotEncoded, Invocation, Malformed,
-    ServerMessage, varint,
+    ServerMessage, packed_json, varint,
 };
 
 /// How deeply a client may nest its values, an array counting about three levels.
@@ -126,15 +126,15 @@ pub(super) fn encode_event(
 /// The event object; payload and metadata are parsed by themselves, so that they may be nested
 /// as deeply as the store lets them.
 fn fields(event: &EventMessage<'_>) -> Result<Value, EventNotEncoded> {
-    let parse = |json| serde_json::from_str(json).map_err(|source| event.not_encoded(source));
-    let metadata = event.metadata.as_payload().map(|json| parse(json.as_str())).transpose()?;
+    let pack = |json| packed_json::pack(json).map_err(|source| event.not_encoded(source));
+    let metadata = event.metadata.as_payload().map(|json| pack(json.as_str())).transpose()?;
     let fields = [
         ("streamName", event.stream_name.into()),
         ("offset", event.offset.into()),
         ("position", event.position.into()),
         ("eventId", event.event_id.to_string().into()),
         ("eventType", event.event_type.into()),
-        ("data", parse(event.data.as_str())?),
+        ("data", pack(event.data.as_str())?),
         ("metadata", metadata.unwrap_or_else(empty_map)),
         ("timestamp", event.time().into()),
     ];

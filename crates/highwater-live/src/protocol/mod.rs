@@ -16,6 +16,7 @@ mod json;
 mod message;
 mod message_pack;
 mod negotiation;
+mod packed_json;
 mod varint;
 
 pub use argument::Argument;

@@ -33,10 +33,12 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
 impl Visitor {
     /// The visitor's identity; `None` when nothing decides about access.
     pub(super) async fn identify(&self, hub: &Hub) -> Result<Option<Identity>, Refusal> {
-        match &hub.access {
-            None => Ok(None),
-            Some(_) => self.known(hub).await?.map(Some).ok_or(Refusal::Unauthenticated),
-        }
+        let Some(access) = &hub.access else { return Ok(None) };
+        let identity = access.identify(&self.credentials).await.map_err(|error| {
+            tracing::error!(error = &*error, "nobody can be identified");
+            Refusal::Unavailable
+        })?;
+        identity.map(Some).ok_or(Refusal::Unauthenticated)
     }
 
     /// Takes a seat for one more connection of `identity`.
@@ -52,25 +54,19 @@ impl Visitor {
     }
 
     /// Checks that the visitor is `owner`, whose secret connection token it has shown.
-    ///
-    /// One of the Python clients polls without credentials; then the token speaks for it.
     pub(super) async fn must_be(&self, hub: &Hub, owner: Option<&Identity>) -> Result<(), Refusal> {
-        if hub.access.is_none() {
-            return Ok(());
-        }
-        match self.known(hub).await? {
-            Some(identity) if Some(&identity) == owner => Ok(()),
-            Some(_) => Err(Refusal::OtherIdentity),
-            None if self.credentials.token.is_some() => Err(Refusal::Unauthenticated),
-            None => Ok(()),
+        match self.identify(hub).await? {
+            identity if identity.as_ref() == owner => Ok(()),
+            _ => Err(Refusal::OtherIdentity),
         }
     }
 
-    async fn known(&self, hub: &Hub) -> Result<Option<Identity>, Refusal> {
-        let Some(access) = &hub.access else { return Ok(None) };
-        access.identify(&self.credentials).await.map_err(|error| {
-            tracing::error!(error = &*error, "nobody can be identified");
-            Refusal::Unavailable
-        })
+    /// The same, but a visitor that does not say who it is may be the owner: one of the Python
+    /// clients polls without credentials, and the secret speaks for it.
+    pub(super) async fn may_be(&self, hub: &Hub, owner: Option<&Identity>) -> Result<(), Refusal> {
+        match self.must_be(hub, owner).await {
+            Err(Refusal::Unauthenticated) if self.credentials.token.is_none() => Ok(()),
+            outcome => outcome,
+        }
     }
 }

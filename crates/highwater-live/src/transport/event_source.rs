@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::stream;
-use highwater_core::{Offset, StoreError};
+use highwater_core::Offset;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 use tracing::Instrument;
@@ -18,6 +18,7 @@ use super::server_sent_events::{event_stream, received};
 use super::{Refusal, Visitor, accepts_event_stream};
 use crate::LiveSource;
 use crate::door::Seat;
+use crate::feed::Unreadable;
 use crate::hub::{End, Hub, Outbox, Subscription};
 use crate::live_event::{LiveEvent, NotSent};
 use crate::protocol::Protocol;
@@ -27,19 +28,25 @@ pub(super) struct Params {
     from: Option<u64>,
 }
 
+/// The parameter of the path; those of a path that the routes are nested below are not ours.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Place {
+    stream: String,
+}
+
 /// Follows a stream, a category, everything or a projection, from an offset or from now on.
 ///
 /// The id of each event is its offset in what is followed, so that a browser that lost its
 /// connection goes on behind the last event that it got.
 pub(super) async fn follow(
     State(hub): State<Arc<Hub>>,
-    Path(stream): Path<String>,
+    Path(place): Path<Place>,
     params: Result<Query<Params>, QueryRejection>,
     visitor: Visitor,
     headers: HeaderMap,
 ) -> Response {
     let opened = match params {
-        Ok(Query(params)) => open(hub, &stream, params, visitor, &headers).await,
+        Ok(Query(params)) => open(hub, &place.stream, params, visitor, &headers).await,
         Err(rejection) => Err(rejection.into()),
     };
     match opened {
@@ -66,18 +73,24 @@ async fn open(
         Some(last) => Some(Offset::following(last)),
     };
     let identity = visitor.identify(&hub).await?;
+    // A seat first: whoever is dismissed from now on does not get to see anything.
+    let seat = visitor.take_seat(&hub, identity.as_ref())?;
     if !hub.may_follow(identity.as_ref(), &source).await? {
         return Err(Refusal::Forbidden);
     }
-    let seat = visitor.take_seat(&hub, identity.as_ref())?;
     let name = source.to_string();
     let subscription = hub.subscribe(source, from).await?;
+    let first = preamble(from, subscription.after());
     let (sender, frames) = mpsc::channel(1);
     let outbox = Outbox::new(sender, Arc::clone(&hub.counters), hub.options.stall_timeout);
     let span = tracing::info_span!("live", id = %Uuid::new_v4(), transport = "EventSource", %name);
+    let stop = hub.stop(&seat);
     let serve = async move {
         tracing::debug!("the client has connected");
-        let end = write(&hub, &name, subscription, outbox).await;
+        let end = tokio::select! {
+            end = stop.asked() => Err(end),
+            end = write(&hub, first, subscription, outbox) => end,
+        };
         tracing::debug!(end = end.err().map(|end| end.to_string()), "the events have ended");
         drop::<Seat>(seat);
     };
@@ -102,21 +115,31 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<Option<Offset>>, Refusal>
     }
 }
 
-/// Writes events until the client has gone, or the hub drains: then the browser comes back.
+/// How soon a browser is to come back; and for one that follows from now on where that was, so
+/// that it comes back to there although it has got no event yet.
+///
+/// An event without content: programs that read each `data: ` line as an event are not misled.
+fn preamble(from: Option<Offset>, after: Option<Offset>) -> Bytes {
+    match from {
+        Some(_) => Bytes::from_static(b"retry: 2000\n\n"),
+        None => {
+            let after = Offset::to_sql(after);
+            format!("retry: 2000\nid: {after}\nevent: start\ndata:\n\n").into()
+        }
+    }
+}
+
+/// Writes events until the client has gone; if it is a browser, it comes back.
 async fn write(
     hub: &Hub,
-    name: &str,
+    first: Bytes,
     mut subscription: Subscription,
     mut outbox: Outbox,
 ) -> Result<(), End> {
-    // The id makes a browser that gets no event at all come back to where it began.
-    let start = Offset::to_sql(subscription.after());
-    let start = format!("retry: 2000\nid: {start}\nevent: start\ndata: {name}\n\n");
-    outbox.send(start.into()).await?;
+    outbox.send(first).await?;
     loop {
         let silent = outbox.last_sent() + hub.options.keep_alive;
         let events = tokio::select! {
-            () = hub.draining.cancelled() => return Err(End::Draining),
             () = outbox.closed() => return Err(End::Gone),
             events = subscription.next() => events,
             () = sleep_until(silent) => {
@@ -124,7 +147,7 @@ async fn write(
                 continue;
             }
         };
-        let (events, is_failed) = sendable(&events);
+        let (events, is_failed) = sendable(events);
         let count = events.len();
         for event in events {
             outbox.push(event).await?;
@@ -141,17 +164,17 @@ async fn write(
 const FAILED: &[u8] = b"event: failure\ndata: the events cannot be sent\n\n";
 
 /// The events as they are sent, and whether one cannot be: then only those before it.
-fn sendable(events: &Result<Vec<Arc<LiveEvent>>, StoreError>) -> (Vec<Bytes>, bool) {
+fn sendable(events: Result<Vec<Arc<LiveEvent>>, Unreadable>) -> (Vec<Bytes>, bool) {
     let events = match events {
         Ok(events) => events,
         Err(error) => {
-            tracing::error!(error = error as &dyn std::error::Error, "the log is not readable");
+            tracing::error!(error = &error as &dyn std::error::Error, "no more events");
             return (Vec::new(), true);
         }
     };
     let mut messages = Vec::with_capacity(events.len());
     for event in events {
-        match message(event) {
+        match message(&event) {
             Ok(message) => messages.push(message),
             Err(error) => {
                 tracing::error!("{error}");

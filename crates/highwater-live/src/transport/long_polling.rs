@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::timeout;
 
-use super::negotiated::{Attachment, Entry};
+use super::negotiated::{Attachment, Entry, Listed};
 use super::{Refusal, Visitor};
 use crate::door::Seat;
 use crate::hub::{Connection, Frame, Frames, Hub, Transport};
@@ -53,7 +53,7 @@ pub(super) async fn poll(
     one_message: bool,
 ) -> Result<Response, Refusal> {
     let entry = hub.negotiated.find(id).ok_or(Refusal::NoConnection)?;
-    visitor.must_be(&hub, entry.identity.as_ref()).await?;
+    visitor.may_be(&hub, entry.identity.as_ref()).await?;
     let polls = attach(&hub, id, &entry).ok_or(Refusal::OtherTransport)?;
     let answer = polls.next(hub.options.poll_timeout, one_message).await;
     if matches!(answer, Answer::Closed) {
@@ -85,13 +85,13 @@ fn attach(hub: &Arc<Hub>, id: &str, entry: &Arc<Entry>) -> Option<Arc<Polls>> {
         inbox,
         frames: sender,
         transport: Transport::LongPolling,
+        stop: hub.stop(&seat),
     };
-    let (hub, id) = (Arc::clone(hub), id.to_owned());
+    let (listed, gap) = (Listed::new(Arc::clone(hub), id), hub.options.attach_timeout);
     let (entry, served) = (Arc::clone(entry), Arc::clone(&polls));
     tokio::spawn(async move {
-        serve(&entry, &served, connection, hub.options.attach_timeout).await;
-        hub.negotiated.remove(&id);
-        drop::<Seat>(seat);
+        serve(&entry, &served, connection, gap).await;
+        drop::<(Listed, Seat)>((listed, seat));
     });
     Some(polls)
 }

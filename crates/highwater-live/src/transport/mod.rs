@@ -18,7 +18,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{DefaultBodyLimit, Query, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -41,15 +41,16 @@ struct Params {
 pub(crate) fn hub_routes(hub: Arc<Hub>) -> Router {
     let body_limit = DefaultBodyLimit::max(hub.options.limits.message_bytes);
     let routes = Router::new()
-        .route("/", get(attach).post(uplink::receive).delete(uplink::close))
-        .route("/negotiate", post(negotiate::negotiate))
+        .route("/", get(attach).post(uplink::receive).delete(uplink::close).options(preflight))
+        .route("/negotiate", post(negotiate::negotiate).options(preflight))
         .layer(body_limit);
     guarded(routes, hub)
 }
 
 /// Streams as plain server-sent events.
 pub(crate) fn stream_routes(hub: Arc<Hub>) -> Router {
-    let routes = Router::new().route("/streams/{stream}/events", get(event_source::follow));
+    let follow = get(event_source::follow).options(preflight);
+    let routes = Router::new().route("/streams/{stream}/events", follow);
     guarded(routes, hub)
 }
 
@@ -57,6 +58,12 @@ pub(crate) fn stream_routes(hub: Arc<Hub>) -> Router {
 fn guarded(routes: Router<Arc<Hub>>, hub: Arc<Hub>) -> Router {
     let check = middleware::from_fn_with_state(Arc::clone(&hub), origin::check);
     routes.layer(check).layer(origin::cors(&hub.options.allowed_origins)).with_state(hub)
+}
+
+/// Questions of browsers are answered before they come here. But they have to have a route: what
+/// an application answers to methods that have none would stand above the answer.
+async fn preflight() -> StatusCode {
+    StatusCode::NO_CONTENT
 }
 
 /// Attaches a transport to a connection: the request says which one.

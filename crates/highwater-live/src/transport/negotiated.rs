@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::long_polling::Polls;
 use crate::Identity;
 use crate::door::Seat;
+use crate::hub::Hub;
 
 /// The connections that requests of their clients can find by token.
 #[derive(Debug, Default)]
@@ -35,6 +36,8 @@ pub(super) enum Attachment {
     Streaming,
     /// Many polls.
     Polling(Arc<Polls>),
+    /// It came too late for a transport.
+    Expired,
 }
 
 /// Bodies that wait to be read.
@@ -67,6 +70,44 @@ impl Entry {
             }
         }
     }
+
+    /// Ends the connection if it still has no transport; true when it did.
+    ///
+    /// Its seat is free then, and requests that wait for it are answered, whoever holds it.
+    fn expire(&self) -> bool {
+        let mut state = self.state();
+        let is_waiting = matches!(*state, Attachment::Waiting { .. });
+        if is_waiting {
+            *state = Attachment::Expired;
+            self.closed.cancel();
+        }
+        is_waiting
+    }
+
+    /// Ends the connection, with or without a transport.
+    pub(super) fn close(&self) {
+        self.expire();
+        self.closed.cancel();
+    }
+}
+
+/// A connection that its requests can find; no longer when this is dropped.
+#[derive(Debug)]
+pub(super) struct Listed {
+    hub: Arc<Hub>,
+    token: String,
+}
+
+impl Listed {
+    pub(super) fn new(hub: Arc<Hub>, token: &str) -> Self {
+        Self { hub, token: token.to_owned() }
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.hub.negotiated.remove(&self.token);
+    }
 }
 
 impl Negotiated {
@@ -82,18 +123,22 @@ impl Negotiated {
         self.entries().remove(token)
     }
 
-    /// Forgets the connection if it still has no transport.
+    /// Ends the connection if it still has no transport.
     pub(super) fn expire(&self, token: &str) {
         let mut entries = self.entries();
-        let is_waiting = |entry: &Arc<Entry>| matches!(*entry.state(), Attachment::Waiting { .. });
-        if entries.get(token).is_some_and(is_waiting) {
+        if entries.get(token).is_some_and(|entry| entry.expire()) {
             entries.remove(token);
         }
     }
 
-    /// Forgets every connection that has no transport.
+    /// Ends every connection that has no transport.
     pub(crate) fn expire_all(&self) {
-        self.entries().retain(|_, entry| !matches!(*entry.state(), Attachment::Waiting { .. }));
+        self.entries().retain(|_, entry| !entry.expire());
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries().len()
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<String, Arc<Entry>>> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -16,18 +17,24 @@ use super::Refusal;
 use crate::hub::Hub;
 
 pub(super) async fn check(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
-    if is_allowed(request.headers(), &hub.options.allowed_origins) {
+    if is_allowed(request.headers(), host(&request), &hub.options.allowed_origins) {
         next.run(request).await
     } else {
         Refusal::Origin.into_response()
     }
 }
 
+/// Whom the request is for; HTTP/2 says it in the URI.
+fn host(request: &Request) -> Option<&str> {
+    let authority = request.uri().authority().map(Authority::as_str);
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    host.or(authority)
+}
+
 /// Whether the request comes from no page, a page of the same host, or one that is listed.
-fn is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
+fn is_allowed(headers: &HeaderMap, host: Option<&str>, allowed: &[String]) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let authority = origin.split_once("://").map(|(_, authority)| authority);
     let is_same = authority.is_some() && authority == host;
     is_same || allowed.iter().any(|one| one == origin)
@@ -64,11 +71,10 @@ mod tests {
         let allowed = ["https://shop.example".to_owned()];
         let is_allowed = |origin: Option<&str>| {
             let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, "events.example:6001".parse().unwrap());
             if let Some(origin) = origin {
                 headers.insert(header::ORIGIN, origin.parse().unwrap());
             }
-            super::is_allowed(&headers, &allowed)
+            super::is_allowed(&headers, Some("events.example:6001"), &allowed)
         };
         assert!(is_allowed(None));
         assert!(is_allowed(Some("https://shop.example")));
@@ -76,5 +82,23 @@ mod tests {
         for other in ["https://evil.example", "null", "http://events.example", ""] {
             assert!(!is_allowed(Some(other)), "{other}");
         }
+    }
+
+    #[test]
+    fn the_host_is_found_in_requests_of_every_version() {
+        let request = |uri: &str, host: Option<&str>| {
+            let mut request = axum::http::Request::get(uri);
+            if let Some(host) = host {
+                request = request.header(header::HOST, host);
+            }
+            host_of(request)
+        };
+        assert_eq!(request("/hubs/events", Some("a:1")).as_deref(), Some("a:1"));
+        assert_eq!(request("https://b/hubs/events", None).as_deref(), Some("b"));
+        assert_eq!(request("/hubs/events", None), None);
+    }
+
+    fn host_of(request: axum::http::request::Builder) -> Option<String> {
+        host(&request.body(axum::body::Body::empty()).unwrap()).map(str::to_owned)
     }
 }

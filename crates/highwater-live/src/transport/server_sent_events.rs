@@ -10,6 +10,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures::stream::{self, Stream, StreamExt};
 use tokio::sync::mpsc;
 
+use super::negotiated::Listed;
 use super::{Refusal, Visitor};
 use crate::door::Seat;
 use crate::hub::{Connection, Frames, Hub, Transport};
@@ -26,12 +27,12 @@ pub(super) async fn attach(hub: Arc<Hub>, id: &str, visitor: Visitor) -> Result<
         inbox,
         frames: sender,
         transport: Transport::ServerSentEvents,
+        stop: hub.stop(&seat),
     };
-    let (id, closed) = (id.to_owned(), entry.closed.clone());
+    let (listed, closed) = (Listed::new(hub, id), entry.closed.clone());
     tokio::spawn(async move {
         closed.run_until_cancelled(connection.run()).await;
-        hub.negotiated.remove(&id);
-        drop::<Seat>(seat);
+        drop::<(Listed, Seat)>((listed, seat));
     });
     // The comment makes proxies pass the headers on, on which the client waits.
     let first = stream::once(async { Bytes::from_static(b":\r\n\r\n") });

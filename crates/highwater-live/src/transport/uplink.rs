@@ -34,7 +34,7 @@ pub(super) async fn close(
 ) -> Result<StatusCode, Refusal> {
     let (id, entry) = find(&hub, params, &visitor).await?;
     hub.negotiated.remove(&id);
-    entry.closed.cancel();
+    entry.close();
     Ok(StatusCode::ACCEPTED)
 }
 

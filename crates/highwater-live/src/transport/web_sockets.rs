@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use bytes::Bytes;
+use futures::stream::SplitStream;
+use futures::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -20,6 +22,9 @@ const INBOX: usize = 4;
 /// Bytes kept for reading from and writing to a socket that is idle.
 const BUFFER: usize = 4 << 10;
 
+/// How long a client that comes while the hub drains is kept from coming again.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// How long the last frames and the client's close may take.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -33,6 +38,12 @@ pub(super) async fn attach(
     visitor: Visitor,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refusal> {
+    let limit = hub.options.limits.message_bytes.saturating_mul(2);
+    let upgrade = upgrade
+        .max_message_size(limit)
+        .max_frame_size(limit)
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER);
     let negotiated = match &id {
         Some(id) => take(&hub, id, &visitor).await?,
         None => None,
@@ -44,21 +55,17 @@ pub(super) async fn attach(
         }
         None => {
             let identity = visitor.identify(&hub).await?;
-            let seat = visitor.take_seat(&hub, identity.as_ref())?;
-            (identity, seat, mpsc::channel(INBOX))
+            match visitor.take_seat(&hub, identity.as_ref()) {
+                Err(Refusal::Draining) => return Ok(upgrade.on_upgrade(send_elsewhere)),
+                seat => (identity, seat?, mpsc::channel(INBOX)),
+            }
         }
     };
-    let limit = hub.options.limits.message_bytes.saturating_mul(2);
-    let upgrade = upgrade
-        .max_message_size(limit)
-        .max_frame_size(limit)
-        .read_buffer_size(BUFFER)
-        .write_buffer_size(BUFFER);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let (sender, inbox) = inbox;
         let (frames_in, frames) = mpsc::channel(1);
-        let transport = Transport::WebSockets;
-        let connection = Connection { hub, identity, inbox, frames: frames_in, transport };
+        let (transport, stop) = (Transport::WebSockets, hub.stop(&seat));
+        let connection = Connection { hub, identity, inbox, frames: frames_in, transport, stop };
         carry(socket, connection, sender, frames).await;
         drop::<Seat>(seat);
     }))
@@ -101,6 +108,21 @@ async fn carry(
         }
     };
     drop(inbox);
+    close(socket, end).await;
+}
+
+/// Sends a client elsewhere that comes while the hub drains.
+///
+/// After a refusal pysignalr would negotiate anew and, refused again, end for good. After a close
+/// it comes back, and at once; hence the pause.
+async fn send_elsewhere(mut socket: WebSocket) {
+    let gone = async { while let Some(Ok(_)) = socket.recv().await {} };
+    if timeout(PAUSE, gone).await.is_err() {
+        close(socket, End::Draining).await;
+    }
+}
+
+async fn close(mut socket: WebSocket, end: End) {
     let frame = CloseFrame { code: end.close_code(), reason: "".into() };
     let close = async {
         socket.send(Message::Close(Some(frame))).await?;
@@ -115,37 +137,47 @@ async fn carry(
 }
 
 /// Returns when the client has gone, or when the connection has no more frames.
+///
+/// It reads while it writes: a client that takes long for what it gets is heard all the same.
 async fn pump(socket: &mut WebSocket, inbox: &mpsc::Sender<Bytes>, frames: &mut Frames) {
-    let mut room = None;
-    loop {
-        tokio::select! {
-            frame = frames.recv() => match frame {
-                Some(frame) => {
-                    if socket.send(message(&frame)).await.is_err() {
-                        return;
-                    }
-                }
-                None => return,
-            },
-            // The socket is read only when there is room for what it gives; waiting for room
-            // afterwards would keep the frames waiting that the room depends on.
-            permit = inbox.reserve(), if room.is_none() => match permit {
-                Ok(permit) => room = Some(permit),
-                Err(_) => room = None,
-            },
-            received = socket.recv(), if room.is_some() => match received {
-                Some(Ok(Message::Text(text))) => give(room.take(), text.into()),
-                Some(Ok(Message::Binary(bytes))) => give(room.take(), bytes),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-            },
+    let (mut sink, mut stream) = socket.split();
+    let sending = async {
+        while let Some(frame) = frames.recv().await {
+            if sink.send(message(&frame)).await.is_err() {
+                return;
+            }
         }
+    };
+    let receiving = async {
+        // The socket is read only when there is room for what it gives.
+        while let Ok(room) = inbox.reserve().await {
+            match next_bytes(&mut stream).await {
+                Some(bytes) => room.send(bytes),
+                None => return,
+            }
+        }
+        // Nobody listens any more, but there may be frames left.
+        std::future::pending().await
+    };
+    tokio::select! {
+        () = sending => {}
+        () = receiving => {}
     }
 }
 
-fn give(room: Option<mpsc::Permit<'_, Bytes>>, bytes: Bytes) {
-    if let Some(room) = room {
-        room.send(bytes);
+/// The next bytes of the client; `None` when it has closed the socket or is gone.
+async fn next_bytes(socket: &mut SplitStream<&mut WebSocket>) -> Option<Bytes> {
+    loop {
+        match socket.next().await?.ok()? {
+            Message::Text(text) => return Some(text.into()),
+            Message::Binary(bytes) => return Some(bytes),
+            Message::Ping(_) | Message::Pong(_) => {}
+            Message::Close(_) => {
+                // The answer to it leaves when the socket is read once more.
+                drop(timeout(CLOSING, socket.next()).await);
+                return None;
+            }
+        }
     }
 }
 

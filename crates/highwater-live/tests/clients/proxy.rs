@@ -1,6 +1,7 @@
 //! A way to the server that can be cut, frozen, and led elsewhere.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::copy_bidirectional;
@@ -11,6 +12,7 @@ use tokio::sync::broadcast;
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     server: Arc<Mutex<SocketAddr>>,
+    accepted: Arc<AtomicUsize>,
     troubles: broadcast::Sender<Trouble>,
 }
 
@@ -28,14 +30,26 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (server, troubles) = (Arc::new(Mutex::new(server)), broadcast::Sender::new(8));
-        let proxy = Self { address, server: Arc::clone(&server), troubles: troubles.clone() };
+        let accepted = Arc::<AtomicUsize>::default();
+        let proxy = Self {
+            address,
+            server: Arc::clone(&server),
+            accepted: Arc::clone(&accepted),
+            troubles: troubles.clone(),
+        };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                accepted.fetch_add(1, Ordering::Relaxed);
                 let server = *server.lock().unwrap();
                 tokio::spawn(pass(client, server, troubles.subscribe()));
             }
         });
         proxy
+    }
+
+    /// How often somebody has connected.
+    pub(crate) fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     /// Cuts every connection to a server.

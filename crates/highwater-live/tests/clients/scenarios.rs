@@ -110,10 +110,16 @@ pub(crate) async fn moves_to_another_process(kind: Kind) {
     let moved = async {
         // A balancer leads new connections elsewhere before it drains a process, and leaves the
         // polls of old ones where they were; this proxy cannot tell those apart.
-        if kind.transport != "LongPolling" {
+        let is_late = kind.library == Library::Pysignalr;
+        if kind.transport != "LongPolling" && !is_late {
             proxy.lead_to(second.address);
         }
+        let accepted = proxy.accepted();
         first.live.drain().await;
+        if is_late {
+            // One that is late leads clients to the process that drains: this one tries again.
+            until("it has come back twice", || proxy.accepted() >= accepted + 2).await;
+        }
         proxy.lead_to(second.address);
         // What a client keeps open for its requests leads to the first process still.
         proxy.cut(first.address);

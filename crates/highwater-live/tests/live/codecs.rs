@@ -1,6 +1,10 @@
 //! Whatever bytes a client sends, the codecs answer with a message or an error.
 
-use highwater_live::protocol::{Argument, ClientMessage, Framer, Handshake, Protocol};
+use chrono::DateTime;
+use highwater_core::{EventId, Metadata, Payload};
+use highwater_live::protocol::{
+    Argument, ClientMessage, EventMessage, Framer, Handshake, Protocol,
+};
 use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 use proptest::prop_assert_eq;
@@ -45,6 +49,54 @@ fn call() -> impl Strategy<Value = ([Vec<u8>; 2], String, Vec<Value>)> {
     })
 }
 
+/// The payload of an event as a client gets it in MessagePack.
+fn packed(json: &str) -> Value {
+    let event = EventMessage {
+        stream_name: "a",
+        offset: 0,
+        position: 0,
+        event_id: EventId::new(),
+        event_type: "T",
+        data: &Payload::parse(json).unwrap(),
+        metadata: &Metadata::EMPTY,
+        timestamp: DateTime::UNIX_EPOCH,
+    };
+    let encoded = Protocol::MessagePack.encode_event("a", event).unwrap();
+    rmpv::decode::read_value(&mut &encoded.event[..]).unwrap()["data"].clone()
+}
+
+#[test]
+fn whatever_the_store_takes_goes_over_message_pack() {
+    for (json, value) in [
+        ("18446744073709551615", Value::from(u64::MAX)),
+        ("-9223372036854775808", Value::from(i64::MIN)),
+        ("18446744073709551616", Value::F64(18_446_744_073_709_551_616.0)),
+        ("1.0", Value::F64(1.0)),
+        ("1e400", Value::F64(f64::INFINITY)),
+        ("-1e400", Value::F64(f64::NEG_INFINITY)),
+        ("1e-400", Value::F64(0.0)),
+        (r#""\ud83d\ude00\u0000""#, Value::from("\u{1f600}\0")),
+        (r#""a\ud800""#, Value::from("a\u{fffd}")),
+        (r#""\udc00\ud800\ud83d\ude00\\ud800""#, Value::from("\u{fffd}\u{fffd}\u{1f600}\\ud800")),
+        (
+            r#"[{"\ud800": [1e400, 7, "x", null]}, true]"#,
+            Value::Array(vec![
+                Value::Map(vec![(
+                    "\u{fffd}".into(),
+                    Value::Array(vec![f64::INFINITY.into(), 7.into(), "x".into(), Value::Nil]),
+                )]),
+                true.into(),
+            ]),
+        ),
+    ] {
+        assert_eq!(packed(json), value, "{json}");
+    }
+    let Value::F64(zero) = packed("-0.0") else { panic!("a float") };
+    assert!(zero == 0.0 && zero.is_sign_negative());
+    let Value::Map(fields) = packed(r#"{"a":1,"a":2}"#) else { panic!("a map") };
+    assert_eq!(fields.last().unwrap().1, Value::from(2), "the last of two counts, as in JSON");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(
         std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000),
@@ -59,6 +111,17 @@ proptest! {
             };
             prop_assert_eq!(&call.target, &target);
             prop_assert_eq!(&call.arguments, &expected);
+        }
+    }
+
+    #[test]
+    fn a_float_is_the_same_in_both_protocols(
+        text in "-?(0|[1-9][0-9]{0,18})\\.[0-9]{1,20}(e-?[0-9]{1,2})?",
+        float in proptest::num::f64::NORMAL,
+    ) {
+        for text in [text, format!("{float:?}")] {
+            let Value::F64(packed) = packed(&text) else { panic!("a float: {text}") };
+            prop_assert_eq!(packed.to_bits(), text.parse::<f64>().unwrap().to_bits(), "{}", text);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use futures::StreamExt;
@@ -58,6 +59,20 @@ async fn what_stands_before_an_event_that_cannot_be_sent_is_sent() {
     }
     let failure = "event: failure\ndata: the events cannot be sent\n\n";
     assert!(text.contains("\nid: 2\n") && text.ends_with(failure), "{text}");
+}
+
+#[tokio::test]
+async fn it_is_mounted_below_a_path_that_has_parameters_of_its_own() {
+    let store = MemoryStore::new();
+    append(&store, "a", 1).await;
+    let live = Live::new(Arc::new(store));
+    let app = Router::new().nest("/of/{tenant}", live.router());
+    let request = Request::get("/of/ada/streams/a/events?from=0").body(Body::empty()).unwrap();
+    let response = app.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let mut body = response.into_body().into_data_stream();
+    body.next().await.unwrap().unwrap();
+    assert!(body.next().await.unwrap().unwrap().starts_with(b"id: 0\n"));
 }
 
 #[tokio::test]

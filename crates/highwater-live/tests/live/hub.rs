@@ -178,8 +178,22 @@ async fn draining_lets_clients_come_back_and_nobody_in() {
     assert_eq!(socket.next().await, None);
     assert_eq!(u16::from(socket.close.unwrap().code), 1001);
     timeout(Duration::from_secs(10), drained).await.unwrap().unwrap();
-    assert!(Socket::open(served.address, "").await.is_err());
-    assert_eq!(served.live.gauges().subscriptions, 0);
+    // A client that comes back too early is not served, and not refused either: it comes again.
+    let mut early = Socket::open(served.address, "").await.unwrap();
+    early.send_text("{\"protocol\":\"json\",\"version\":1}\x1e").await;
+    assert_eq!(early.next().await, None);
+    assert_eq!(u16::from(early.close.unwrap().code), 1001);
+    let gauges = served.live.gauges();
+    assert_eq!((gauges.connections, gauges.subscriptions), (0, 0));
+}
+
+#[tokio::test]
+async fn a_client_that_closes_is_answered_with_a_close() {
+    let served = serve(|live| live).await;
+    let mut socket = Socket::connect(served.address).await;
+    socket.subscribe("a", None).await;
+    assert!(socket.close_in_order().await);
+    until("the connection is gone", || served.live.gauges().connections == 0).await;
 }
 
 #[tokio::test]

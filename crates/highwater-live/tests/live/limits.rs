@@ -1,53 +1,19 @@
 //! What clients must not do, and what becomes of those that do it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use highwater_core::BoxError;
-use highwater_live::{Access, Credentials, Identity, LiveOptions, LiveSource};
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use highwater_live::{Live, LiveOptions};
+use highwater_testkit::MemoryStore;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tower::ServiceExt;
 
-use crate::support::{PATIENCE, Served, Socket, append, offset_of, serve, until};
-
-/// A request as it stands on the wire; the answer up to the end of the connection.
-async fn raw(served: &Served, request: &str) -> String {
-    let mut stream = TcpStream::connect(served.address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    let reading = stream.read_to_string(&mut answer);
-    timeout(PATIENCE, reading).await.unwrap().unwrap();
-    answer
-}
-
-async fn post(served: &Served, path: &str, headers: &str) -> String {
-    let host = served.address;
-    raw(
-        served,
-        &format!(
-            "POST {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}content-length: 0\r\n\r\n"
-        ),
-    )
-    .await
-}
-
-/// Ann may follow what starts with her name; nobody else is known.
-struct OnlyAnn;
-
-#[async_trait]
-impl Access for OnlyAnn {
-    async fn identify(&self, credentials: &Credentials) -> Result<Option<Identity>, BoxError> {
-        Ok(credentials.token.as_deref().and_then(|token| {
-            matches!(token, "ann-1" | "ann-2" | "bob").then(|| Identity::new(&token[..3]))
-        }))
-    }
-
-    async fn may_follow(&self, identity: &Identity, source: &LiveSource) -> Result<bool, BoxError> {
-        Ok(source.to_string().starts_with(identity.as_str()))
-    }
-}
+use crate::support::{PATIENCE, Socket, append, offset_of, serve, until};
 
 #[tokio::test]
 async fn malformed_bytes_end_their_own_connection_and_no_other() {
@@ -186,7 +152,7 @@ async fn subscriptions_and_connections_are_limited() {
     assert_eq!(socket.message().await["error"], "more than 2 subscriptions");
     let _second = Socket::connect(served.address).await;
     assert!(Socket::open(served.address, "").await.is_err());
-    let answer = post(&served, "/hubs/events/negotiate", "").await;
+    let answer = served.post("/hubs/events/negotiate", "").await;
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
     drop(socket);
     until("there is room again", || served.live.gauges().connections == 1).await;
@@ -203,7 +169,7 @@ async fn an_unknown_id_is_a_new_connection_unless_ids_are_strict() {
     let options = LiveOptions { strict_connection_id: true, ..Default::default() };
     let strict = serve(|live| live.options(options)).await;
     assert!(Socket::open(strict.address, "?id=unknown").await.is_err());
-    let answer = post(&strict, "/hubs/events/negotiate", "").await;
+    let answer = strict.post("/hubs/events/negotiate", "").await;
     let id = answer.split("\"connectionId\":\"").nth(1).unwrap().split('"').next().unwrap();
     let _socket = Socket::open(strict.address, &format!("?id={id}")).await.unwrap();
     assert!(Socket::open(strict.address, &format!("?id={id}")).await.is_err());
@@ -213,49 +179,9 @@ async fn an_unknown_id_is_a_new_connection_unless_ids_are_strict() {
 async fn a_client_that_does_not_attach_loses_its_seat() {
     let options = LiveOptions { attach_timeout: Duration::from_millis(50), ..Default::default() };
     let served = serve(|live| live.options(options)).await;
-    let answer = post(&served, "/hubs/events/negotiate?negotiateVersion=1", "").await;
+    let answer = served.post("/hubs/events/negotiate?negotiateVersion=1", "").await;
     assert!(answer.contains("\"connectionToken\""), "{answer}");
     until("the seat is free", || served.live.gauges().connections == 0).await;
-}
-
-#[tokio::test]
-async fn only_who_is_known_connects_and_only_to_what_is_allowed() {
-    let served = serve(|live| live.access(OnlyAnn)).await;
-    append(&served.store, "ann", 1).await;
-    let answer = post(&served, "/hubs/events/negotiate", "").await;
-    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
-    for query in ["", "?access_token=eve", "?id=unknown"] {
-        assert!(Socket::open(served.address, query).await.is_err(), "{query}");
-    }
-    let answer = post(&served, "/hubs/events/negotiate", "authorization: Bearer ann-1\r\n").await;
-    let body: serde_json::Value =
-        serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-    let id = body["connectionId"].as_str().unwrap();
-    assert!(Socket::open(served.address, &format!("?id={id}&access_token=bob")).await.is_err());
-    assert!(Socket::open(served.address, &format!("?id={id}&access_token=eve")).await.is_err());
-    let query = format!("?id={id}&access_token=ann-2");
-    let mut socket = Socket::open(served.address, &query).await.unwrap();
-    socket.send_text("{\"protocol\":\"json\",\"version\":1}\x1e").await;
-    assert_eq!(socket.next().await, Some(json!({})));
-    socket.call("1", "SubscribeToStream", json!(["bob", 0])).await;
-    assert_eq!(socket.message().await["target"], "Error");
-    assert_eq!(socket.message().await["error"], "not allowed to follow \"bob\"");
-    socket.subscribe("ann", Some(0)).await;
-    assert_eq!(offset_of(&socket.message().await, "ann"), 0);
-}
-
-#[tokio::test]
-async fn plain_events_ask_the_same_access() {
-    let served = serve(|live| live.access(OnlyAnn)).await;
-    let get = |stream: &str, token: &str| {
-        let host = served.address;
-        format!(
-            "GET /streams/{stream}/events?access_token={token} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
-        )
-    };
-    assert!(raw(&served, &get("ann", "eve")).await.starts_with("HTTP/1.1 401"));
-    assert!(raw(&served, &get("ann", "bob")).await.starts_with("HTTP/1.1 403"));
-    assert!(raw(&served, &get("$nothing", "ann-1")).await.starts_with("HTTP/1.1 400"));
 }
 
 #[tokio::test]
@@ -266,9 +192,9 @@ async fn pages_of_other_origins_stay_out_unless_they_are_listed() {
     };
     let served = serve(|live| live.options(options)).await;
     let negotiate = "/hubs/events/negotiate";
-    let evil = post(&served, negotiate, "origin: https://evil.example\r\n").await;
+    let evil = served.post(negotiate, "origin: https://evil.example\r\n").await;
     assert!(evil.starts_with("HTTP/1.1 403"), "{evil}");
-    let shop = post(&served, negotiate, "origin: https://shop.example\r\n").await;
+    let shop = served.post(negotiate, "origin: https://shop.example\r\n").await;
     assert!(shop.starts_with("HTTP/1.1 200"), "{shop}");
     assert!(shop.contains("access-control-allow-origin: https://shop.example\r\n"), "{shop}");
     assert!(shop.contains("access-control-allow-credentials: true\r\n"), "{shop}");
@@ -289,6 +215,24 @@ async fn pages_of_other_origins_stay_out_unless_they_are_listed() {
     stream.write_all(upgrade("https://shop.example").as_bytes()).await.unwrap();
     stream.read_exact(&mut start).await.unwrap();
     assert_eq!(&start, b"HTTP/1.1 101");
+}
+
+#[tokio::test]
+async fn a_page_may_ask_first_whatever_the_application_answers_to_other_methods() {
+    let origin = "https://shop.example";
+    let options = LiveOptions { allowed_origins: vec![origin.to_owned()], ..Default::default() };
+    let live = Live::new(Arc::new(MemoryStore::new())).options(options);
+    let refusal = async || StatusCode::METHOD_NOT_ALLOWED;
+    let app = live.router().method_not_allowed_fallback(refusal);
+    for path in ["/hubs/events/negotiate", "/hubs/events?id=1", "/streams/a/events"] {
+        let question = Request::options(path)
+            .header(header::ORIGIN, origin)
+            .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+            .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "x-requested-with");
+        let answer = app.clone().oneshot(question.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        assert_eq!(answer.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], origin, "{path}");
+    }
 }
 
 #[tokio::test]
@@ -318,24 +262,4 @@ async fn a_client_that_reads_nothing_holds_little_slows_nobody_and_is_disconnect
     assert!(lag > 10_000, "the slowest was only {lag} events behind");
     let gauges = served.live.gauges();
     assert_eq!((gauges.buffered_bytes, gauges.slowest_lag, gauges.subscriptions), (0, 0, 1));
-}
-
-#[tokio::test]
-async fn one_identity_and_one_address_have_only_so_many_connections() {
-    let mut options = LiveOptions::default();
-    options.limits.connections_per_identity = Some(1);
-    let served = serve(|live| live.access(OnlyAnn).options(options)).await;
-    let first = Socket::open(served.address, "?access_token=ann-1").await.unwrap();
-    assert!(Socket::open(served.address, "?access_token=ann-2").await.is_err());
-    let _bob = Socket::open(served.address, "?access_token=bob").await.unwrap();
-    drop(first);
-    until("ann has gone", || served.live.gauges().connections == 1).await;
-    Socket::open(served.address, "?access_token=ann-2").await.unwrap();
-
-    let mut options = LiveOptions::default();
-    options.limits.connections_per_address = Some(1);
-    let served = serve(|live| live.options(options)).await;
-    let _first = Socket::open(served.address, "").await.unwrap();
-    let answer = post(&served, "/hubs/events/negotiate", "").await;
-    assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
 }

@@ -1,72 +1,18 @@
 //! Long polling and server-sent events as transports, request by request.
 
-use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
 use axum::http::{Method, Request, StatusCode, header};
 use futures::StreamExt;
 use highwater_live::{Live, LiveOptions};
 use highwater_testkit::MemoryStore;
-use serde_json::{Value, json};
-use std::sync::Arc;
-use std::time::Duration;
+use serde_json::json;
+use tokio::time::timeout;
 use tower::ServiceExt;
 
-use crate::support::{append, call, until};
-
-const HANDSHAKE: &str = "{\"protocol\":\"json\",\"version\":1}\x1e";
-
-struct Client {
-    app: Router,
-    token: String,
-}
-
-impl Client {
-    async fn negotiate(live: &Live) -> Self {
-        let app = live.router();
-        let request = Request::post("/hubs/events/negotiate?negotiateVersion=1");
-        let request = request.body(Body::empty()).unwrap();
-        let response = app.clone().oneshot(request).await.unwrap();
-        let body = to_bytes(response.into_body(), 10_000).await.unwrap();
-        let answer: Value = serde_json::from_slice(&body).unwrap();
-        Self { app, token: answer["connectionToken"].as_str().unwrap().to_owned() }
-    }
-
-    async fn request(
-        &self,
-        method: Method,
-        accept: &str,
-        body: impl Into<Body>,
-    ) -> axum::response::Response {
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("/hubs/events?id={}", self.token))
-            .header(header::ACCEPT, accept)
-            .body(body.into())
-            .unwrap();
-        self.app.clone().oneshot(request).await.unwrap()
-    }
-
-    async fn post(&self, body: impl Into<Body>) -> StatusCode {
-        self.request(Method::POST, "*/*", body).await.status()
-    }
-
-    async fn poll(&self, accept: &str) -> (StatusCode, Bytes) {
-        let response = self.request(Method::GET, accept, Body::empty()).await;
-        let status = response.status();
-        (status, to_bytes(response.into_body(), 1 << 20).await.unwrap())
-    }
-
-    async fn messages(&self, accept: &str) -> Vec<Value> {
-        let (status, body) = self.poll(accept).await;
-        assert_eq!(status, StatusCode::OK);
-        let text = std::str::from_utf8(&body).unwrap();
-        text.split_terminator('\x1e').map(|record| serde_json::from_str(record).unwrap()).collect()
-    }
-}
-
-fn framed(message: &Value) -> String {
-    format!("{message}\x1e")
-}
+use crate::support::{Client, HANDSHAKE, append, call, framed, until};
 
 async fn live_with(events: u64, options: LiveOptions) -> (MemoryStore, Live) {
     let store = MemoryStore::new();
@@ -156,6 +102,30 @@ async fn who_stops_polling_is_gone_and_draining_ends_with_no_content() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_is_never_attached_keeps_neither_a_seat_nor_a_request() {
+    let (_, live) = live_with(0, LiveOptions::default()).await;
+    for is_draining in [false, true] {
+        let client = Client::negotiate(&live).await;
+        for _ in 0..4 {
+            assert_eq!(client.post(HANDSHAKE).await, StatusCode::OK);
+        }
+        // Nobody takes the first four bodies, so that there is no room for a fifth.
+        let waiting = async {
+            let answered = timeout(Duration::from_secs(60), client.post(HANDSHAKE)).await;
+            assert_eq!(answered.unwrap(), StatusCode::NOT_FOUND);
+        };
+        let ending = async {
+            if is_draining {
+                let drained = timeout(Duration::from_secs(60), live.drain()).await;
+                drained.unwrap();
+            }
+        };
+        tokio::join!(waiting, ending);
+        assert_eq!(live.gauges().connections, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn server_sent_events_carry_messages_and_pings() {
     let (_, live) = live_with(1, LiveOptions::default()).await;
     let client = Client::negotiate(&live).await;
@@ -216,16 +186,14 @@ async fn a_browser_comes_back_behind_its_last_event() {
         response.into_body().into_data_stream()
     };
     for (uri, last, start, first) in [
-        ("/streams/a/events?from=1", None, "0", "id: 1\n"),
-        ("/streams/a/events?from=0", Some("1"), "1", "id: 2\n"),
-        ("/streams/a/events", Some("-1"), "-1", "id: 0\n"),
-        ("/streams/b/events", None, "-1", ":\n\n"),
+        ("/streams/a/events?from=1", None, "", "id: 1\n"),
+        ("/streams/a/events?from=0", Some("1"), "", "id: 2\n"),
+        ("/streams/a/events", Some("-1"), "", "id: 0\n"),
+        ("/streams/b/events", None, "id: -1\nevent: start\ndata:\n", ":\n\n"),
     ] {
         let mut body = follow(uri, last).await;
         let head = body.next().await.unwrap().unwrap();
-        let name = uri.split('/').nth(2).unwrap();
-        let start = format!("retry: 2000\nid: {start}\nevent: start\ndata: {name}\n\n");
-        assert_eq!(head, start);
+        assert_eq!(head, format!("retry: 2000\n{start}\n"));
         let chunk = body.next().await.unwrap().unwrap();
         assert!(chunk.starts_with(first.as_bytes()), "{uri}: {chunk:?}");
     }

@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod access;
 mod codecs;
 mod event_source;
 mod hub;
 mod join;
 mod limits;
 mod long_polling;
+mod outages;
 mod projections;
+mod resubscribing;
+mod slow;
 mod support;

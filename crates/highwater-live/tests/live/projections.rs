@@ -129,6 +129,31 @@ async fn who_is_slow_gets_the_newest_state_and_unsubscribing_ends_it() {
 }
 
 #[tokio::test]
+async fn nothing_is_told_of_a_projection_that_has_been_deleted() {
+    let served = serve().await;
+    let (orders, users) = (lead(&served.store, "orders").await, lead(&served.store, "users").await);
+    advance(&served.store, &orders, None, 2).await;
+    advance(&served.store, &users, None, 2).await;
+    let mut early = Socket::connect(served.address).await;
+    early.subscribe(NAME, None).await;
+    report(&mut early).await;
+    report(&mut early).await;
+    for lease in [&orders, &users] {
+        served.store.release(lease).await.unwrap();
+        served.store.delete(&lease.key).await.unwrap();
+    }
+    // What follows another projection shows that the checkpoints have been looked at again.
+    let other = CheckpointKey::new(ProjectionName::from_static("other"), orders.key.source.clone());
+    served.store.acquire(&other, &Owner::new("test"), Duration::from_secs(600)).await.unwrap();
+    early.subscribe("$projection:other", None).await;
+    assert_eq!(early.message().await["arguments"][0], "$projection:other");
+    let mut late = Socket::connect(served.address).await;
+    late.subscribe(NAME, None).await;
+    lead(&served.store, "orders").await;
+    assert_eq!(report(&mut late).await["checkpoint"], -1, "what was deleted is told");
+}
+
+#[tokio::test]
 async fn plain_server_sent_events_tell_of_projections_too() {
     let store = MemoryStore::new();
     let lease = lead(&store, "orders").await;
@@ -140,7 +165,7 @@ async fn plain_server_sent_events_tell_of_projections_too() {
     assert_eq!(response.status(), StatusCode::OK);
     let mut body = response.into_body().into_data_stream();
     let start = body.next().await.unwrap().unwrap();
-    assert_eq!(start, format!("retry: 2000\nid: -1\nevent: start\ndata: {NAME}\n\n"));
+    assert_eq!(start, "retry: 2000\n\n");
     let event = timeout(PATIENCE, body.next()).await.unwrap().unwrap().unwrap();
     assert!(event.starts_with(b"id: 5\ndata: {\"streamName\":\"$projection:totals\""), "{event:?}");
 }

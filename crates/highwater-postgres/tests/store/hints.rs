@@ -48,6 +48,25 @@ async fn a_listener_whose_connection_is_killed_listens_again() {
 }
 
 #[tokio::test]
+async fn a_false_hint_wakes_and_hides_no_later_append() {
+    let options = PgOptions { poll_interval: Duration::from_millis(10), ..PgOptions::default() };
+    let schema = fresh_with(options).await;
+    let reader = open(&named_url(&schema), &schema.options).await;
+    patiently("listening", async { while listeners(&schema).await.is_empty() {} }).await;
+    let mut wake = reader.wake();
+    let hint = format!("{} {}", schema.options.schema, i64::MAX);
+    schema.run(&format!("select pg_notify('highwater', '{hint}')")).await.unwrap();
+    patiently("the wake-up by the hint", wake.grown()).await;
+    for n in 0..3 {
+        let mut wake = reader.wake();
+        schema.store().append(vec![one("a", n)]).await.unwrap();
+        patiently("the wake-up by an append", wake.grown()).await;
+    }
+    reader.close().await;
+    schema.finish().await;
+}
+
+#[tokio::test]
 async fn a_store_that_does_not_listen_finds_appends_by_polling() {
     let options = PgOptions {
         listen: false,

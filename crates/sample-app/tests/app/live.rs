@@ -1,12 +1,13 @@
 //! Streams that are followed live: by programs, by the page, through crashes and stops.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
 
 use crate::support::{
     App, Database, PlainEvents, SignalR, Told, get, on_both_databases, order, post,
-    run_readme_snippet, start, wait_for, wait_for_state,
+    run_readme_snippet, start, try_send, wait_for, wait_for_state,
 };
 
 const USERS: &str = "/streams/UserWorkflow/events";
@@ -225,6 +226,34 @@ fn pages_of_other_origins_follow_only_when_they_are_allowed() {
     assert_eq!(status("https://shop.example"), 200);
     assert_eq!(status("https://evil.example"), 403);
     assert_eq!(status(&format!("http://{}", app.address)), 200);
+    // What a browser asks before a client negotiates.
+    let mut stream = TcpStream::connect(app.address).unwrap();
+    let question = "OPTIONS /hubs/events/negotiate HTTP/1.1\r\nhost: localhost\r\n\
+                    origin: https://shop.example\r\naccess-control-request-method: POST\r\n\
+                    connection: close\r\n\r\n";
+    stream.write_all(question.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("access-control-allow-origin: https://shop.example\r\n"), "{answer}");
+}
+
+#[test]
+fn a_page_that_has_its_own_name_lead_here_is_refused() {
+    let database = Database::sqlite();
+    let app = App::start_with(&database, &["--allowed-host", "Events.shop.com"]);
+    // A target that names a host stands above the header.
+    let ask = |address, name: &str| {
+        try_send(address, "GET", &format!("http://{name}/api/live"), None).unwrap()
+    };
+    let refused = ask(app.address, "evil.com").problem(421);
+    assert!(refused["detail"].as_str().unwrap().ends_with("--allowed-host evil.com"));
+    for name in ["events.shop.com", "localhost:6001", "127.0.0.1"] {
+        assert_eq!(ask(app.address, name).status, 200, "{name}");
+    }
+    let open = App::start_with(&database, &["--host", "0.0.0.0"]);
+    let address = SocketAddr::from(([127, 0, 0, 1], open.address.port()));
+    assert_eq!(ask(address, "evil.com").status, 200, "a server in a network has many names");
 }
 
 #[test]

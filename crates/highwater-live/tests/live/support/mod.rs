@@ -1,10 +1,17 @@
 //! What the tests share: a store with events, a served hub, and a client that speaks raw bytes.
 
+mod client;
+mod pipe;
+mod raw;
+mod rigged;
 mod server;
 mod socket;
 
 use serde_json::{Value, json};
 
+pub(crate) use client::{Client, HANDSHAKE, framed};
+pub(crate) use pipe::{Pipes, slowed};
+pub(crate) use rigged::{Reads, Rigged};
 pub(crate) use server::{PATIENCE, Served, append, event, serve, serve_live, until};
 pub(crate) use socket::Socket;
 

@@ -11,6 +11,7 @@ use highwater_live::Live;
 use highwater_testkit::MemoryStore;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 /// No step of any test takes longer, unless something is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -59,5 +60,5 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "never: {what}");
+    assert!(timeout(PATIENCE, waiting).await.is_ok(), "never: {what}");
 }

@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -14,9 +16,11 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use super::{PATIENCE, call};
 
 /// A WebSocket to the hub.
-pub(crate) struct Socket {
-    socket: WebSocketStream<TcpStream>,
-    records: VecDeque<Value>,
+pub(crate) struct Socket<S = TcpStream> {
+    socket: WebSocketStream<S>,
+    records: VecDeque<String>,
+    /// How long it waits for a message that has to come.
+    pub(crate) patience: Duration,
     /// How the server has closed it.
     pub(crate) close: Option<CloseFrame>,
 }
@@ -24,20 +28,39 @@ pub(crate) struct Socket {
 impl Socket {
     /// Opens a WebSocket, and says nothing.
     pub(crate) async fn open(address: SocketAddr, query: &str) -> Result<Self, Error> {
-        let url = format!("ws://{address}/hubs/events{query}");
         // With a small buffer the server soon feels that a client does not read.
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(16 << 10)?;
-        let (socket, _) = client_async(url, socket.connect(address).await?).await?;
-        Ok(Self { socket, records: VecDeque::new(), close: None })
+        Self::over(socket.connect(address).await?, &address.to_string(), query).await
     }
 
     /// Opens a WebSocket and shakes hands in JSON.
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let mut socket = Self::open(address, "").await.expect("the hub is served");
-        socket.send_text("{\"protocol\":\"json\",\"version\":1}\x1e").await;
-        assert_eq!(socket.next().await, Some(serde_json::json!({})));
+        socket.shake_hands().await;
         socket
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// Opens a WebSocket over any connection, and says nothing.
+    pub(crate) async fn over(connection: S, host: &str, query: &str) -> Result<Self, Error> {
+        let url = format!("ws://{host}/hubs/events{query}");
+        let (socket, _) = client_async(url, connection).await?;
+        Ok(Self { socket, records: VecDeque::new(), patience: PATIENCE, close: None })
+    }
+
+    /// Shakes hands in JSON.
+    pub(crate) async fn shake_hands(&mut self) {
+        self.send_text("{\"protocol\":\"json\",\"version\":1}\x1e").await;
+        assert_eq!(self.next().await, Some(serde_json::json!({})));
+    }
+
+    /// Closes the WebSocket; true when the server has closed it, too.
+    pub(crate) async fn close_in_order(mut self) -> bool {
+        self.socket.close(None).await.expect("the socket is open");
+        let answer = timeout(PATIENCE, self.socket.next()).await.expect("something comes");
+        matches!(answer, Some(Ok(Message::Close(_))))
     }
 
     pub(crate) async fn send_text(&mut self, text: &str) {
@@ -87,14 +110,22 @@ impl Socket {
 
     /// The next message; `None` at the end of the connection.
     pub(crate) async fn next(&mut self) -> Option<Value> {
+        let record = self.next_record().await?;
+        Some(serde_json::from_str(&record).expect("each message is JSON"))
+    }
+
+    /// The text of the next message; there has to be one.
+    pub(crate) async fn record(&mut self) -> String {
+        self.next_record().await.expect("the connection goes on")
+    }
+
+    async fn next_record(&mut self) -> Option<String> {
         while self.records.is_empty() {
-            let received = timeout(PATIENCE, self.socket.next()).await.expect("something comes");
-            match received {
+            let received = timeout(self.patience, self.socket.next()).await;
+            match received.expect("something comes") {
                 Some(Ok(Message::Text(text))) => {
                     assert!(text.ends_with('\x1e'), "a message spans frames: {text:.200}");
-                    let records = text.split_terminator('\x1e').map(serde_json::from_str);
-                    let records: Result<Vec<Value>, _> = records.collect();
-                    self.records.extend(records.expect("each message is JSON"));
+                    self.records.extend(text.split_terminator('\x1e').map(str::to_owned));
                 }
                 Some(Ok(Message::Close(close))) => self.close = close,
                 Some(Ok(other)) => panic!("the hub sends only text here: {other:?}"),

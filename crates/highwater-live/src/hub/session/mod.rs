@@ -1,23 +1,24 @@
 //! A connection after its handshake: calls come in, events go out.
 
+mod methods;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::{BoxFuture, FutureExt};
-use highwater_core::Offset;
+use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::call::{Call, CallError};
 use super::connection::Transport;
 use super::followed::{Followed, Given, Key};
 use super::outbox::Outbox;
 use super::pulse::{Beat, Pulse};
-use super::{End, Hub, Subscription};
+use super::{End, Hub, Stop};
 use crate::live_event::NotSent;
-use crate::protocol::{ClientMessage, Framer, Invocation, ServerMessage};
-use crate::{Identity, LiveOptions, LiveSource};
+use crate::protocol::{ClientMessage, Framer, ServerMessage};
+use crate::{Identity, LiveOptions};
+use methods::Called;
 
 /// Serves one client: its calls one after the other, its subscriptions meanwhile.
 pub(super) struct Session {
@@ -30,14 +31,6 @@ pub(super) struct Session {
     /// The call that is being carried out; nothing is read from the client until it is done.
     call: Option<BoxFuture<'static, Called>>,
     pulse: Pulse,
-}
-
-/// A subscription that a client has asked for, or why there is none.
-struct Called {
-    key: Key,
-    name: String,
-    id: Option<String>,
-    result: Result<Subscription, CallError>,
 }
 
 /// How long a client may take to receive the last message.
@@ -64,13 +57,14 @@ impl Session {
     }
 
     /// Serves until the connection ends, then says goodbye.
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Bytes>) -> End {
-        let mut outcome = self.read_on().await;
-        let end = loop {
-            match outcome {
-                Ok(()) => outcome = self.turn(&mut inbox).await,
-                Err(end) => break end,
-            }
+    ///
+    /// When it has to stop, it does so at once, even if the client takes nothing at the moment:
+    /// what had been gathered for it is dropped, and the goodbye is the last that it gets.
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Bytes>, stop: &Stop) -> End {
+        let end = tokio::select! {
+            biased;
+            end = stop.asked() => end,
+            end = self.serve(&mut inbox) => end,
         };
         let reason = end.to_string();
         if let Some(farewell) = end.farewell(&reason) {
@@ -78,6 +72,16 @@ impl Session {
             tracing::debug!(was_said = matches!(said, Ok(Ok(()))), "farewell");
         }
         end
+    }
+
+    async fn serve(&mut self, inbox: &mut mpsc::Receiver<Bytes>) -> End {
+        let mut outcome = self.read_on().await;
+        loop {
+            match outcome {
+                Ok(()) => outcome = self.turn(inbox).await,
+                Err(end) => return end,
+            }
+        }
     }
 
     async fn say_last(&mut self, message: ServerMessage<'_>) -> Result<(), End> {
@@ -90,7 +94,6 @@ impl Session {
         let due = self.pulse.due(self.outbox.last_sent());
         tokio::select! {
             biased;
-            () = self.hub.draining.cancelled() => return Err(End::Draining),
             () = self.outbox.closed() => return Err(End::Gone),
             called = async { self.call.as_mut().expect("checked below").await },
                 if self.call.is_some() =>
@@ -111,9 +114,15 @@ impl Session {
     }
 
     async fn look_at_clock(&mut self) -> Result<(), End> {
-        match self.pulse.beat(Instant::now(), self.outbox.last_sent()) {
+        let now = Instant::now();
+        match self.pulse.beat(now, self.outbox.last_sent()) {
             Beat::Rest => Ok(()),
             Beat::Ping => self.outbox.say(ServerMessage::Ping).await,
+            // While a call is being carried out, it is the hub that does not listen.
+            Beat::Silent if self.call.is_some() => {
+                self.pulse.received(now);
+                Ok(())
+            }
             Beat::Silent => Err(End::Silent),
         }
     }
@@ -138,78 +147,19 @@ impl Session {
         Ok(())
     }
 
-    async fn invoke(&mut self, invocation: Invocation) -> Result<(), End> {
-        let call = Call::bind(&invocation);
-        let id = invocation.id;
-        match (call, id) {
-            (Ok(Call::Subscribe { source, from }), id) => {
-                self.open(Key::Handler(source.clone()), id, source, from).await
-            }
-            (Ok(Call::Stream { source, from }), Some(id)) => {
-                self.open(Key::Stream(id.clone()), Some(id), source, from).await
-            }
-            (Ok(Call::Unsubscribe { source }), id) => {
-                self.followed.remove(&Key::Handler(source));
-                self.complete(id.as_deref(), None).await
-            }
-            (Ok(Call::Stream { .. }), None) => Err(End::Malformed(NO_ID)),
-            (Err(error), id) => self.fail(id.as_deref(), &error).await,
-        }
-    }
-
-    /// Begins to open a subscription.
-    async fn open(
-        &mut self,
-        key: Key,
-        id: Option<String>,
-        source: LiveSource,
-        from: Option<Offset>,
-    ) -> Result<(), End> {
-        let limit = self.hub.options.limits.subscriptions;
-        if self.followed.len() >= limit && !self.followed.contains(&key) {
-            return self.fail(id.as_deref(), &CallError::TooMany(limit)).await;
-        }
-        let (hub, identity) = (Arc::clone(&self.hub), self.identity.clone());
-        let call = async move {
-            let name = source.to_string();
-            let result = subscribe(&hub, identity.as_ref(), source, from).await;
-            Called { key, name, id, result }
-        };
-        self.call = Some(call.boxed());
-        Ok(())
-    }
-
-    /// Answers a call whose subscription has been opened, before any of its events.
-    async fn finish(&mut self, called: Called) -> Result<(), End> {
-        let Called { key, name, id, result } = called;
-        match result {
-            Ok(subscription) => {
-                if matches!(key, Key::Handler(_)) {
-                    let target = "SubscriptionConfirmed";
-                    self.outbox.say(ServerMessage::Call { target, argument: &name }).await?;
-                    self.complete(id.as_deref(), None).await?;
-                }
-                self.followed.add(key, subscription);
-                Ok(())
-            }
-            Err(error) => self.fail(id.as_deref(), &error).await,
-        }
-    }
-
     /// Sends what a subscription has given.
     async fn give(&mut self, key: Key, given: Given) -> Result<(), End> {
         let (protocol, limit) = (self.outbox.protocol(), self.hub.options.limits.event_bytes);
         let events = match given {
             Ok(events) => events,
             Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the log is not readable"
-                );
-                return self.end_subscription(&key, &CallError::Unavailable.to_string()).await;
+                tracing::error!(error = &error as &dyn std::error::Error, "no more events");
+                return self.end_subscription(&key, &error.to_string()).await;
             }
         };
-        for event in &events {
+        let count = events.len();
+        // One after the other, so that what has been sent takes no memory any more.
+        for event in events {
             let encoded = match event.encoded(protocol, limit) {
                 Ok(encoded) => encoded,
                 Err(error) => return self.give_up(&key, &error).await,
@@ -224,7 +174,7 @@ impl Session {
             };
             self.outbox.push(message).await?;
         }
-        self.hub.counters.delivered(events.len());
+        self.hub.counters.delivered(count);
         Ok(())
     }
 
@@ -244,35 +194,4 @@ impl Session {
             }
         }
     }
-
-    /// Says that a call has failed: in its completion, and to the handler of errors.
-    async fn fail(&mut self, id: Option<&str>, error: &CallError) -> Result<(), End> {
-        let reason = error.to_string();
-        tracing::debug!("{reason}");
-        self.outbox.say(ServerMessage::Call { target: "Error", argument: &reason }).await?;
-        self.complete(id, Some(&reason)).await
-    }
-
-    async fn complete(&mut self, id: Option<&str>, error: Option<&str>) -> Result<(), End> {
-        match id {
-            Some(id) => self.outbox.say(ServerMessage::Completion { id, error }).await,
-            None => Ok(()),
-        }
-    }
-}
-
-/// A stream has to be invoked under an id; the codecs refuse one without.
-const NO_ID: crate::protocol::Malformed = crate::protocol::Malformed::Field("invocation id");
-
-/// Opens a subscription if the identity may follow the source.
-async fn subscribe(
-    hub: &Hub,
-    identity: Option<&Identity>,
-    source: LiveSource,
-    from: Option<Offset>,
-) -> Result<Subscription, CallError> {
-    if !hub.may_follow(identity, &source).await? {
-        return Err(CallError::Denied(source.to_string()));
-    }
-    hub.subscribe(source, from).await
 }
