@@ -7,7 +7,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
-use highwater::console::Problem;
+use highwater::console::{Object, Problem};
 use highwater::saga::{Start, StartError};
 use highwater::{CorrelationId, SagaId, StoreError};
 use serde::Serialize;
@@ -37,9 +37,10 @@ struct StartedBody {
 /// Starts the saga of the order, or finds that it was started before.
 async fn start(
     State(fulfilment): State<Fulfilment>,
-    order: Result<Json<Order>, JsonRejection>,
+    order: Result<Json<Object<Order>>, JsonRejection>,
 ) -> Result<(StatusCode, Json<StartedBody>), Problem> {
-    let order = order?.0.fresh();
+    let Json(Object(order)) = order?;
+    let order = order.fresh();
     order.check().map_err(|flaw| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, flaw.to_string()).with("field", flaw.field)
     })?;

@@ -137,6 +137,8 @@ on_both_databases! {
             post(app.address, START, &order).problem(422);
         }
         post(app.address, START, &json!({"orderId": "order-1"})).problem(422);
+        let fields = json!(["order-1", [["p-1", "Pen", 3, 19.99]], 59.97, "1 Main Street"]);
+        post(app.address, START, &fields).problem(422);
         send(app.address, "POST", START, Some("{")).problem(400);
         send(app.address, "POST", START, None).problem(415);
         send(app.address, "GET", START, None).problem(405);
