@@ -40,14 +40,15 @@ create index saga_states_started on highwater.saga_states (started_at, saga_id);
 
 -- What sagas wait for, kept from its arrival; nth is the order in which signals of one key came.
 create table highwater.saga_signals (
-    signal_id   uuid        primary key,
+    signal_id   uuid        not null,
     nth         bigint      not null generated always as identity,
     saga_name   text        collate "C" not null,
     signal_key  text        collate "C" not null,
     data        json        not null,
     received_at timestamptz not null default clock_timestamp(),
     taken_by    text        collate "C",
-    is_used_up  boolean     not null default false
+    is_used_up  boolean     not null default false,
+    primary key (signal_id, saga_name, signal_key)
 );
 
 create index saga_signals_open on highwater.saga_signals (saga_name, signal_key, nth)
@@ -147,6 +148,58 @@ exception when sqlstate 'HW001' then
 end
 $$;
 
+-- Makes sagas due that wait for one of the keys; returns whether there are any. Rows are locked by
+-- id, like everywhere. To be called under the locks of the keys.
+create function highwater.wake_waiting(p_saga text[], p_key text[])
+returns boolean
+language plpgsql
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    update highwater.saga_states as s set due_at = least(s.due_at, clock_timestamp())
+    where s.saga_id = any (array(
+        select w.saga_id
+        from unnest(p_saga, p_key) as k(saga, key)
+        join highwater.saga_states as w on w.saga_name = k.saga and w.waiting_for = k.key
+        where w.owner is null and w.state in ('NotStarted', 'Running', 'Compensating')
+        order by w.saga_id
+        for update of w
+    ));
+    return found;
+end
+$$;
+
+-- Has those of the sagas that have given up leave their signals of these keys to others; returns
+-- whether one that waits for them is due now. To be called under the locks of the keys.
+create function highwater.leave_signals(p_id text[], p_key text[])
+returns boolean
+language plpgsql
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_saga text[];
+    v_key text[];
+begin
+    with freed as (
+        update highwater.saga_signals as g set taken_by = null
+        from highwater.saga_states as s
+        where s.saga_id = any (p_id) and s.is_unwinding
+            and g.saga_name = s.saga_name and g.signal_key = any (p_key)
+            and g.taken_by = s.saga_id and not g.is_used_up
+        returning g.saga_name, g.signal_key
+    )
+    select array_agg(f.saga_name), array_agg(f.signal_key) into v_saga, v_key
+    from (select distinct saga_name, signal_key from freed) as f;
+    return v_saga is not null and highwater.wake_waiting(v_saga, v_key);
+end
+$$;
+
 -- Makes those of the transitions that fit their sagas as they stand, with their events.
 --
 -- p_due: held, now, timer or request, as a transition says; p_ttl is the lease that is held. It
@@ -177,9 +230,19 @@ set lock_timeout = '10s'
 as $$
 declare
     v_now timestamptz;
+    v_left text[] := '{}';
 begin
-    if array_remove(p_waiting_for, null) <> '{}' then
-        perform highwater.lock_signals(p_waiting_for);
+    -- What those that give up were waiting for: the signals that they have are for others.
+    if true = any (p_is_unwinding) then
+        v_left := array(
+            select s.waiting_for
+            from unnest(p_id, p_is_unwinding, p_consumes) as t(id, is_unwinding, consumes)
+            join highwater.saga_states as s on s.saga_id = t.id
+            where t.is_unwinding and t.consumes is null and s.waiting_for is not null
+        );
+    end if;
+    if array_remove(p_waiting_for || v_left, null) <> '{}' then
+        perform highwater.lock_signals(p_waiting_for || v_left);
     end if;
     v_now := clock_timestamp();
     with moved as (
@@ -232,7 +295,10 @@ begin
     if array_remove(p_consumes, null) <> '{}' then
         update highwater.saga_signals as g set is_used_up = true
         from unnest(p_id, p_consumes) as t(id, consumes)
-        where g.signal_id = t.consumes and t.id = any (recorded);
+        where g.signal_id = t.consumes and g.taken_by = t.id and t.id = any (recorded);
+    end if;
+    if v_left <> '{}' then
+        is_any_due := highwater.leave_signals(recorded, v_left) or is_any_due;
     end if;
 
     if p_stream = '{}' then
@@ -316,15 +382,16 @@ begin
         signal_data := null;
         if saga.waiting_for is not null then
             update highwater.saga_signals as g set taken_by = saga.saga_id
-            where g.signal_id = (
-                select o.signal_id
-                from highwater.saga_signals as o
-                where o.saga_name = saga.saga_name and o.signal_key = saga.waiting_for
-                    and not o.is_used_up and (o.taken_by is null or o.taken_by = saga.saga_id)
-                order by o.taken_by is null, o.nth
-                limit 1
-                for update skip locked
-            )
+            where g.saga_name = saga.saga_name and g.signal_key = saga.waiting_for
+                and g.signal_id = (
+                    select o.signal_id
+                    from highwater.saga_signals as o
+                    where o.saga_name = saga.saga_name and o.signal_key = saga.waiting_for
+                        and not o.is_used_up and (o.taken_by is null or o.taken_by = saga.saga_id)
+                    order by o.taken_by is null, o.nth
+                    limit 1
+                    for update skip locked
+                )
             returning g.signal_id, g.data into signal_id, signal_data;
         end if;
         return next;
@@ -373,13 +440,23 @@ begin
     perform highwater.lock_signals(array[p_key]);
     insert into highwater.saga_signals (signal_id, saga_name, signal_key, data)
     values (p_id, p_saga, p_key, p_data::json)
-    on conflict (signal_id) do nothing;
+    on conflict (signal_id, saga_name, signal_key) do nothing;
     if not found then
         return false;
     end if;
-    update highwater.saga_states set due_at = least(due_at, clock_timestamp())
-    where saga_name = p_saga and waiting_for = p_key and owner is null
-        and state in ('NotStarted', 'Running', 'Compensating');
-    return found;
+    return highwater.wake_waiting(array[p_saga], array[p_key]);
+end
+$$;
+
+-- The sagas with these ids. As a query of its own it scans the whole table when nobody has
+-- analysed that yet, or when its plan was made while it was small.
+create function highwater.known_sagas(p_id text[]) returns setof highwater.saga_states
+language plpgsql
+stable
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    return query select s.* from highwater.saga_states as s where s.saga_id = any (p_id);
 end
 $$;

@@ -38,13 +38,14 @@ create index saga_states_started on saga_states (started_at, saga_id);
 -- What sagas wait for, kept from its arrival; nth is the order in which signals came.
 create table saga_signals (
     nth         integer primary key,
-    signal_id   blob    not null unique check (length(signal_id) = 16),
+    signal_id   blob    not null check (length(signal_id) = 16),
     saga_name   text    not null,
     signal_key  text    not null,
     data        text    not null,
     received_at integer not null,
     taken_by    text,
-    is_used_up  integer not null default 0 check (is_used_up in (0, 1))
+    is_used_up  integer not null default 0 check (is_used_up in (0, 1)),
+    unique (signal_id, saga_name, signal_key)
 ) strict;
 
 create index saga_signals_open on saga_signals (saga_name, signal_key, nth) where is_used_up = 0;

@@ -15,6 +15,9 @@ const PROFILE: [&str; 4] = [
     "profile.dev.package.\"*\".debug=false",
 ];
 
+/// Where cargo unpacks the packages that it checks; a registry with a name has that before the dash.
+const TEMPORARY_REGISTRY: &str = "registry/src/-";
+
 /// Packages every published crate and builds it from its package.
 ///
 /// Uncommitted changes are packaged as they are, so that the check works before a commit too.
@@ -30,11 +33,30 @@ pub(crate) fn run(sh: &Shell) -> Result {
             has_migrations(sh, name, &migrations)?;
         }
     }
+    forget_packages(sh)?;
     Ok(cargo(sh)
         .args(["package", "--quiet", "--allow-dirty", "--all-features"])
         .args(PROFILE)
         .args(packages)
         .run()?)
+}
+
+/// Has what was built from packages before built anew.
+///
+/// To cargo a package is as immutable as one from a registry: it would check each crate against
+/// those of the same version that it packaged the last time.
+fn forget_packages(sh: &Shell) -> Result {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let debug = sh.current_dir().join(target).join("debug");
+    let (built, fingerprints) = (debug.join("deps"), debug.join(".fingerprint"));
+    for sources in if built.exists() { sh.read_dir(built)? } else { Vec::new() } {
+        let name = sources.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
+        let is_ours = name.starts_with("highwater-") && sources.extension() == Some("d".as_ref());
+        if is_ours && sh.read_file(&sources)?.contains(TEMPORARY_REGISTRY) {
+            sh.remove_path(fingerprints.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 /// Fails when a migration of the crate is not among the files of its package.

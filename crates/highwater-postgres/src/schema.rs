@@ -8,14 +8,11 @@ use crate::PgOptions;
 use crate::error::store_error;
 use crate::statements::name_tables;
 
-const MIGRATIONS: [(&str, &str); 7] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("events", include_str!("../migrations/0001_events.sql")),
     ("append", include_str!("../migrations/0002_append.sql")),
     ("projections", include_str!("../migrations/0003_projections.sql")),
     ("sagas", include_str!("../migrations/0004_sagas.sql")),
-    ("known sagas", include_str!("../migrations/0005_known_sagas.sql")),
-    ("signals for many", include_str!("../migrations/0006_signals_for_many.sql")),
-    ("append event", include_str!("../migrations/0007_append_event.sql")),
 ];
 
 /// Makes what is missing; any number of processes may start at once.

@@ -11,11 +11,10 @@ use crate::error::{is_busy, migrate_error, store_error};
 use crate::{Durability, SqliteOptions};
 
 /// Number, description and text of every migration, oldest first.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "events", include_str!("../migrations/0001_events.sql")),
     (2, "projections", include_str!("../migrations/0002_projections.sql")),
     (3, "sagas", include_str!("../migrations/0003_sagas.sql")),
-    (4, "signals for many", include_str!("../migrations/0004_signals_for_many.sql")),
 ];
 
 /// Apart from the table that an application's own migrations of its read models would use.

@@ -44,7 +44,7 @@ where
     let (sagas, fulfilment) = sagas(store.clone(), options)?;
     let live = live::hub(&store, options);
     let console = console(&store, &projections, &sagas, options);
-    let routes = routes(store, &console, fulfilment, &live)
+    let routes = hosts::known(routes(store, &console, fulfilment, &live), options)
         .into_make_service_with_connect_info::<SocketAddr>();
 
     let (stop_requests, stop_engines) = (CancellationToken::new(), CancellationToken::new());
@@ -137,7 +137,7 @@ where
         .merge(cases::routes(store))
         .merge(live::routes(live))
         .merge(console.routes());
-    hosts::known(console::finish(routes), options)
+    console::finish(routes)
 }
 
 /// Does `work`; however it ends, even by a panic, everything else is asked to end as well.
