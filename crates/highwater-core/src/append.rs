@@ -148,9 +148,8 @@ pub fn check_events<'a>(
         if bytes > limits.event_bytes {
             return Err(StoreError::too_large("bytes in one event", bytes, limits.event_bytes));
         }
-        let metadata = event.metadata.as_payload().map_or(0, Payload::depth);
-        let depth = event.data.depth().max(metadata);
-        if depth > Payload::DEPTH_MAX {
+        let metadata = event.metadata.as_payload().and_then(Payload::too_deep);
+        if let Some(depth) = event.data.too_deep().max(metadata) {
             let most = Payload::DEPTH_MAX;
             return Err(StoreError::too_large("levels of nesting in one event", depth, most));
         }

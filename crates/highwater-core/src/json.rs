@@ -27,6 +27,16 @@ pub(crate) fn depth(json: &str) -> usize {
     deepest
 }
 
+/// How deep it is when that is more than `most`.
+pub(crate) fn deeper_than(json: &str, most: usize) -> Option<usize> {
+    // Nothing is deeper than it has brackets, and these are counted in a tenth of the time.
+    let brackets = json.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count();
+    if brackets <= most {
+        return None;
+    }
+    Some(depth(json)).filter(|depth| *depth > most)
+}
+
 /// Whether two JSON texts are the same value; numbers compare as text, objects in any order.
 pub(crate) fn is_same(one: &str, other: &str) -> bool {
     let is_shallow = |json: &str| depth(json) <= Payload::DEPTH_MAX;
@@ -115,6 +125,16 @@ mod tests {
             ("\"/\"", r#""\/""#),
         ] {
             assert!(is_same(one, other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn only_brackets_outside_of_strings_are_levels() {
+        let (nested, text) = (format!("{}{}", "[".repeat(9), "]".repeat(9)), "[".repeat(9));
+        assert_eq!(deeper_than(&nested, 8), Some(9));
+        assert_eq!(deeper_than(&nested, 9), None);
+        for flat in [format!("{{\"a\":\"{text}\"}}"), format!("[{}1]", "[],".repeat(9))] {
+            assert_eq!(deeper_than(&flat, 2), None, "{flat}");
         }
     }
 

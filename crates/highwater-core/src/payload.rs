@@ -56,10 +56,10 @@ impl Payload {
     /// The deepest nesting that every reader can decode, as serde's own bound is 128 levels.
     pub const DEPTH_MAX: usize = 127;
 
-    /// How deep arrays and objects are nested; 0 for a plain value.
+    /// How deep arrays and objects are nested, when that is more than [`Self::DEPTH_MAX`].
     #[must_use]
-    pub fn depth(&self) -> usize {
-        crate::json::depth(&self.0)
+    pub fn too_deep(&self) -> Option<usize> {
+        crate::json::deeper_than(&self.0, Self::DEPTH_MAX)
     }
 }
 

@@ -51,8 +51,8 @@ pub(crate) fn parse(line: &[u8]) -> Result<(StreamName, NewEvent), BadLine> {
     }
     attributes.retain(|name, _| !["subject", "type"].contains(&name.as_str()));
     let data = Payload::parse(attributes.remove("data").map_or("null", RawValue::get))?;
-    if data.depth() > Payload::DEPTH_MAX {
-        return Err(BadLine::TooDeep { actual: data.depth(), limit: Payload::DEPTH_MAX });
+    if let Some(actual) = data.too_deep() {
+        return Err(BadLine::TooDeep { actual, limit: Payload::DEPTH_MAX });
     }
     let metadata: Metadata = serde_json::from_str(&serde_json::to_string(&attributes)?)?;
     let event = NewEvent { id, event_type, data, metadata };
