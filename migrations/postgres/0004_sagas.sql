@@ -1,6 +1,7 @@
 -- How far each saga has come, who may move it on, and when it can next be claimed: once due_at is
 -- past, and lease_until if it is held. Whoever holds a saga moves due_at only when half of the lease
--- is over, because a row none of whose indexed columns changes is not indexed anew.
+-- is over, because a row none of whose indexed columns changes is not indexed anew. There are no
+-- check constraints, which are read and compiled anew for each write.
 create table highwater.saga_states (
     saga_id            text        collate "C" primary key,
     correlation_id     text        collate "C" not null,
@@ -20,8 +21,8 @@ create table highwater.saga_states (
     is_unwinding       boolean     not null default false,
     waiting_for        text        collate "C",
     request            text        collate "C",
-    revision           bigint      not null default 0 check (revision >= 0),
-    epoch              bigint      not null default 0 check (epoch >= 0),
+    revision           bigint      not null default 0,
+    epoch              bigint      not null default 0,
     owner              text        collate "C",
     lease_until        timestamptz,
     due_at             timestamptz,
@@ -148,6 +149,39 @@ exception when sqlstate 'HW001' then
 end
 $$;
 
+-- Creates one saga without events: what create_sagas does for many, in half of its time.
+--
+-- created_at: null when it is not new.
+create function highwater.create_saga(
+    p_id text, p_correlation text, p_saga text, p_version bigint, p_plan text, p_steps bigint,
+    p_input text, p_deadline bigint, p_owner text, p_ttl bigint,
+    out created_at timestamptz
+)
+language plpgsql
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
+set lock_timeout = '10s'
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+begin
+    insert into highwater.saga_states (
+        saga_id, correlation_id, saga_name, definition_version, plan, total_steps, input, data,
+        state, epoch, owner, lease_until, due_at, deadline_at, started_at, last_updated
+    )
+    values (
+        p_id, p_correlation, p_saga, p_version, p_plan::json, p_steps, p_input::json,
+        p_input::json, case when p_owner is null then 'NotStarted' else 'Running' end,
+        case when p_owner is null then 0 else 1 end, p_owner,
+        v_now + p_ttl * interval '1 microsecond',
+        v_now + coalesce(p_ttl, 0) * interval '1 microsecond',
+        v_now + p_deadline * interval '1 microsecond', v_now, v_now
+    )
+    on conflict (saga_id) do nothing
+    returning started_at into created_at;
+end
+$$;
+
 -- Makes sagas due that wait for one of the keys; returns whether there are any. Rows are locked by
 -- id, like everywhere. To be called under the locks of the keys.
 create function highwater.wake_waiting(p_saga text[], p_key text[])
@@ -208,7 +242,7 @@ $$;
 --
 -- recorded: the ids of those that were made; or null when nothing was done, because one with
 -- events did not fit, or, if heads are given, because append refused; see there.
--- is_any_due: whether one of the sagas can be claimed at once.
+-- is_any_due: whether one of the sagas can be claimed at once. recorded_at: when.
 create function highwater.record_sagas(
     p_id text[], p_epoch bigint[], p_owner text[], p_revision bigint[], p_request text[],
     p_state text[], p_is_unwinding boolean[], p_current_step bigint[], p_steps text[],
@@ -219,7 +253,7 @@ create function highwater.record_sagas(
     p_of int[], p_name text[], p_nth int[],
     p_event uuid[], p_type text[], p_data text[], p_metadata text[],
     out recorded text[], out is_any_due boolean,
-    out heads bigint[], out known uuid[], out last bigint
+    out heads bigint[], out known uuid[], out last bigint, out recorded_at timestamptz
 )
 language plpgsql
 set enable_seqscan = off
@@ -229,7 +263,6 @@ set plan_cache_mode = force_generic_plan
 set lock_timeout = '10s'
 as $$
 declare
-    v_now timestamptz;
     v_left text[] := '{}';
 begin
     -- What those that give up were waiting for: the signals that they have are for others.
@@ -244,7 +277,7 @@ begin
     if array_remove(p_waiting_for || v_left, null) <> '{}' then
         perform highwater.lock_signals(p_waiting_for || v_left);
     end if;
-    v_now := clock_timestamp();
+    recorded_at := clock_timestamp();
     with moved as (
         update highwater.saga_states as s set
             state = t.state,
@@ -256,23 +289,23 @@ begin
             waiting_for = t.waiting_for,
             request = null,
             revision = s.revision + 1,
-            last_updated = v_now,
-            completed_at = case when t.state in ('Completed', 'Compensated') then v_now end,
+            last_updated = recorded_at,
+            completed_at = case when t.state in ('Completed', 'Compensated') then recorded_at end,
             owner = case when t.due = 'held' then s.owner end,
-            lease_until = v_now + t.ttl * interval '1 microsecond',
-            timer_at = v_now + t.timer * interval '1 microsecond',
+            lease_until = recorded_at + t.ttl * interval '1 microsecond',
+            timer_at = recorded_at + t.timer * interval '1 microsecond',
             due_at = case
-                when t.due = 'held' then highwater.held_due_at(s.due_at, v_now, t.ttl)
-                when t.due = 'now' then v_now
+                when t.due = 'held' then highwater.held_due_at(s.due_at, recorded_at, t.ttl)
+                when t.due = 'now' then recorded_at
                 when t.due = 'request' then null
                 when t.waiting_for is not null and exists (
                     select from highwater.saga_signals as g
                     where g.saga_name = s.saga_name and g.signal_key = t.waiting_for
                         and not g.is_used_up and g.signal_id is distinct from t.consumes
                         and (g.taken_by is null or g.taken_by = s.saga_id)
-                ) then v_now
+                ) then recorded_at
                 else least(
-                    v_now + t.timer * interval '1 microsecond',
+                    recorded_at + t.timer * interval '1 microsecond',
                     case when not t.is_unwinding then s.deadline_at end
                 )
             end
@@ -288,7 +321,7 @@ begin
             and s.revision = t.revision and s.request is not distinct from t.request
         returning s.saga_id, s.due_at
     )
-    select coalesce(array_agg(moved.saga_id), '{}'), coalesce(bool_or(moved.due_at <= v_now), false)
+    select coalesce(array_agg(moved.saga_id), '{}'), coalesce(bool_or(moved.due_at <= recorded_at), false)
     into recorded, is_any_due
     from moved;
 
@@ -320,6 +353,51 @@ begin
 exception when sqlstate 'HW001' then
     recorded := null;
     is_any_due := false;
+end
+$$;
+
+-- Makes one transition without events or signals, if it fits its saga as it stands: what
+-- record_sagas does for many, in a third of its time.
+--
+-- recorded_at: null when it was not made.
+create function highwater.record_saga(
+    p_id text, p_epoch bigint, p_owner text, p_revision bigint, p_request text,
+    p_state text, p_current_step bigint, p_steps text, p_saga_data text, p_error text,
+    p_timer bigint, p_due text, p_ttl bigint,
+    out recorded_at timestamptz, out is_due boolean
+)
+language plpgsql
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
+set lock_timeout = '10s'
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+begin
+    update highwater.saga_states as s set
+        state = p_state,
+        is_unwinding = false,
+        current_step = p_current_step,
+        completed_steps = p_steps::json,
+        data = p_saga_data::json,
+        error_message = p_error,
+        waiting_for = null,
+        request = null,
+        revision = s.revision + 1,
+        last_updated = v_now,
+        completed_at = case when p_state in ('Completed', 'Compensated') then v_now end,
+        owner = case when p_due = 'held' then s.owner end,
+        lease_until = v_now + p_ttl * interval '1 microsecond',
+        timer_at = v_now + p_timer * interval '1 microsecond',
+        due_at = case
+            when p_due = 'held' then highwater.held_due_at(s.due_at, v_now, p_ttl)
+            when p_due = 'now' then v_now
+            when p_due = 'timer' then
+                least(v_now + p_timer * interval '1 microsecond', s.deadline_at)
+        end
+    where s.saga_id = p_id and s.epoch = p_epoch and s.owner = p_owner
+        and s.revision = p_revision and s.request is not distinct from p_request
+    returning s.last_updated, coalesce(s.due_at <= v_now, false) into recorded_at, is_due;
 end
 $$;
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use crate::{EventId, SagaLease, SagaProgress, SagaRecord, SagaRequest, StoreError, StreamAppend};
 
 /// One move of a saga, made whole or not at all.
@@ -41,8 +43,9 @@ pub enum Due {
 /// The answer to a transition that was not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SagaRecorded {
-    /// It has been made; or it had been, and this was its repetition.
-    Written,
+    /// It was made at this time by the store's clock; or it had been made, this was its
+    /// repetition, and this is when the saga changed last.
+    Written(DateTime<Utc>),
     /// It was not made: the saga has been asked something, or a request was withdrawn, that the
     /// transition does not take into account. This is what is pending now.
     Requested(Option<SagaRequest>),
@@ -66,7 +69,7 @@ impl SagaTransition {
     pub fn judge(&self, saga: &SagaRecord) -> Result<SagaVerdict, StoreError> {
         let is_latest = saga.epoch == self.lease.epoch;
         if is_latest && saga.revision == self.revision + 1 {
-            return Ok(SagaVerdict::Answer(SagaRecorded::Written));
+            return Ok(SagaVerdict::Answer(SagaRecorded::Written(saga.last_updated)));
         }
         let is_held = is_latest && saga.owner.as_ref() == Some(&self.lease.owner);
         if !is_held || saga.revision != self.revision {
@@ -77,5 +80,18 @@ impl SagaTransition {
             return Ok(SagaVerdict::Answer(SagaRecorded::Requested(saga.request)));
         }
         Ok(SagaVerdict::Write)
+    }
+
+    /// Has the saga moved on, at this time by the store's clock; when it is due next is not known
+    /// here, and left as it was.
+    pub fn apply(&self, saga: &mut SagaRecord, at: DateTime<Utc>) {
+        saga.progress.clone_from(&self.progress);
+        saga.request = None;
+        saga.revision += 1;
+        saga.last_updated = at;
+        saga.completed_at = saga.progress.state.is_final().then_some(at);
+        if !matches!(self.due, Due::Held(_)) {
+            saga.owner = None;
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use highwater_core::{
-    CreatedSaga, NewSaga, SagaId, SagaProgress, SagaRecord, SagaState, StoreError, StreamAppend,
+    CreatedSaga, NewSaga, Owner, SagaId, SagaProgress, SagaRecord, SagaState, StoreError,
+    StreamAppend,
 };
 use sqlx::postgres::{PgBindIterExt, PgRow};
 use sqlx::{Row, SqlStr};
@@ -43,12 +44,29 @@ impl Entry for NewSaga {
             .bind(sagas.iter().map(|s| s.correlation_id.as_str()).bind_iter())
             .bind(sagas.iter().map(|s| s.name.as_str()).bind_iter())
             .bind(sagas.iter().map(|s| i64::from(s.version)).bind_iter())
-            .bind(sagas.iter().map(|s| serde_json::json!(s.plan).to_string()).bind_iter())
+            .bind(sagas.iter().map(|s| plan(s)).bind_iter())
             .bind(sagas.iter().map(|s| i64::try_from(s.plan.len()).unwrap_or(i64::MAX)).bind_iter())
             .bind(sagas.iter().map(|s| s.input.as_str()).bind_iter())
             .bind(sagas.iter().map(|s| s.deadline.map(microseconds)).bind_iter())
             .bind(owners.bind_iter())
             .bind(leases.bind_iter())
+    }
+
+    fn alone<'q>(&'q self, sql: &Statements) -> Option<PgQuery<'q>> {
+        let (owner, ttl) = self.claimed_by.as_ref().map(|(owner, ttl)| (owner, *ttl)).unzip();
+        let query = sql
+            .query(&sql.saga_create_one)
+            .bind(self.id.as_str())
+            .bind(self.correlation_id.as_str())
+            .bind(self.name.as_str())
+            .bind(i64::from(self.version))
+            .bind(plan(self))
+            .bind(i64::try_from(self.plan.len()).unwrap_or(i64::MAX))
+            .bind(self.input.as_str())
+            .bind(self.deadline.map(microseconds))
+            .bind(owner.map(Owner::as_str))
+            .bind(ttl.map(microseconds));
+        Some(query)
     }
 
     fn done(&self, row: &PgRow) -> Result<(CreatedSaga, bool), sqlx::Error> {
@@ -62,6 +80,11 @@ impl Entry for NewSaga {
         let taken = || StoreError::SagaTaken { id: self.id.clone() };
         Some(if is_same { Ok(CreatedSaga { record, is_new: false }) } else { Err(taken()) })
     }
+}
+
+/// As JSON, which names can always be; a text that is none is refused by the database.
+fn plan(saga: &NewSaga) -> String {
+    serde_json::to_string(&saga.plan).unwrap_or_default()
 }
 
 /// The saga as the function `create_sagas` stores it.

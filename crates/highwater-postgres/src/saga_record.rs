@@ -1,7 +1,8 @@
 //! Moving sagas on.
 
 use highwater_core::{
-    Due, SagaId, SagaRecord, SagaRecorded, SagaTransition, SagaVerdict, StoreError, StreamAppend,
+    Due, SagaId, SagaProgress, SagaRecord, SagaRecorded, SagaRequest, SagaTransition, SagaVerdict,
+    StoreError, StreamAppend,
 };
 use sqlx::postgres::{PgBindIterExt, PgRow};
 use sqlx::{Row, SqlStr};
@@ -43,7 +44,7 @@ impl Entry for SagaTransition {
             .bind(progress().map(|p| p.state.as_str()).bind_iter())
             .bind(progress().map(|p| p.is_unwinding).bind_iter())
             .bind(progress().map(|p| i64::from(p.current_step)).bind_iter())
-            .bind(progress().map(|p| serde_json::json!(p.steps).to_string()).bind_iter())
+            .bind(progress().map(|p| steps(p)).bind_iter())
             .bind(progress().map(|p| p.data.as_str()).bind_iter())
             .bind(progress().map(|p| p.error.as_deref().map(storable)).bind_iter())
             .bind(progress().map(|p| p.waiting_for.as_ref().map(|k| k.as_str())).bind_iter())
@@ -53,8 +54,31 @@ impl Entry for SagaTransition {
             .bind(all.iter().map(|t| t.consumes.map(|id| id.as_uuid())).bind_iter())
     }
 
+    fn alone<'q>(&'q self, sql: &Statements) -> Option<PgQuery<'q>> {
+        let Self { lease: held, progress, consumes, .. } = self;
+        if consumes.is_some() || progress.waiting_for.is_some() || progress.is_unwinding {
+            return None;
+        }
+        let query = sql
+            .query(&sql.saga_record_one)
+            .bind(held.id.as_str())
+            .bind(signed(held.epoch))
+            .bind(held.owner.as_str())
+            .bind(signed(self.revision))
+            .bind(self.request.map(SagaRequest::as_str))
+            .bind(progress.state.as_str())
+            .bind(i64::from(progress.current_step))
+            .bind(steps(progress))
+            .bind(progress.data.as_str())
+            .bind(progress.error.as_deref().map(storable))
+            .bind(self.timer.map(microseconds))
+            .bind(due(self.due))
+            .bind(lease(self.due));
+        Some(query)
+    }
+
     fn done(&self, row: &PgRow) -> Result<(SagaRecorded, bool), sqlx::Error> {
-        Ok((SagaRecorded::Written, row.try_get(1)?))
+        Ok((SagaRecorded::Written(row.try_get(5)?), row.try_get(1)?))
     }
 
     fn not_done(&self, saga: Option<SagaRecord>) -> Option<Result<SagaRecorded, StoreError>> {
@@ -65,6 +89,11 @@ impl Entry for SagaTransition {
             Err(error) => Some(Err(error)),
         }
     }
+}
+
+/// As JSON, which steps can always be; a text that is none is refused by the database.
+fn steps(progress: &SagaProgress) -> String {
+    serde_json::to_string(&progress.steps).unwrap_or_default()
 }
 
 /// As the function `record_sagas` takes it.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use highwater_core::{ClaimedSaga, Owner, SagaId, SagaName, SagaStore};
+use highwater_core::{ClaimedSaga, Owner, SagaId, SagaName, SagaRecord, SagaStore};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -43,7 +43,7 @@ pub(crate) struct Engine {
 #[derive(Default)]
 struct Watched {
     /// Who waits for which saga to come to rest.
-    waiting: HashMap<SagaId, Vec<oneshot::Sender<()>>>,
+    waiting: HashMap<SagaId, Vec<oneshot::Sender<SagaRecord>>>,
     /// The sagas in flight here, which will tell. One that was taken up again while an earlier
     /// flight ended may be missing: whoever waits for it looks into the store.
     flying: HashSet<SagaId>,
@@ -120,13 +120,13 @@ impl Engine {
         Watch { engine: self, id, is_flying: watched.flying.contains(id), rest }
     }
 
-    /// Tells those who wait for the saga that it has come to rest; it flies no more.
-    pub(crate) fn announce(&self, id: &SagaId) {
+    /// Tells those who wait for the saga that it has come to rest, and how; it flies no more.
+    pub(crate) fn announce(&self, saga: &SagaRecord) {
         let mut watched = lock(&self.watched);
-        watched.flying.remove(id);
-        for sender in watched.waiting.remove(id).into_iter().flatten() {
+        watched.flying.remove(&saga.id);
+        for sender in watched.waiting.remove(&saga.id).into_iter().flatten() {
             // Who has stopped waiting need not be told.
-            sender.send(()).ok();
+            sender.send(saga.clone()).ok();
         }
     }
 }
@@ -143,7 +143,8 @@ pub(crate) struct Watch<'a> {
     id: &'a SagaId,
     /// Whether it was in flight in this process when the watch began.
     pub(crate) is_flying: bool,
-    pub(crate) rest: oneshot::Receiver<()>,
+    /// The saga as it was stored when it came to rest.
+    pub(crate) rest: oneshot::Receiver<SagaRecord>,
 }
 
 impl Drop for Watch<'_> {

@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 
 use crate::error::store_error;
 use crate::saga_rows::Found;
-use crate::sagas::Saga;
+use crate::sagas::{Saga, by_calendar};
 use crate::{append, saga_rows, saga_signals};
 
 /// What was done to a batch.
@@ -91,7 +91,7 @@ pub(crate) async fn record(
             (Ok((_, SagaVerdict::Answer(answer))), _) => Ok(answer),
             (Ok((saga, SagaVerdict::Write)), Ok(())) => {
                 moving.push((saga, made));
-                Ok(SagaRecorded::Written)
+                Ok(SagaRecorded::Written(by_calendar(now)))
             }
         });
     }

@@ -76,16 +76,8 @@ impl Saga {
     /// Moves the saga on; `has_signal` says whether what it now waits for is there.
     pub(crate) fn make(&mut self, made: &SagaTransition, has_signal: bool, now: i64) {
         self.timer = made.timer.map(|left| after(now, left));
-        let saga = &mut self.record;
-        saga.progress = made.progress.clone();
-        saga.request = None;
-        saga.revision += 1;
-        saga.last_updated = by_calendar(now);
-        saga.completed_at = saga.progress.state.is_final().then(|| by_calendar(now));
-        if !matches!(made.due, Due::Held(_)) {
-            saga.owner = None;
-        }
-        let deadline = self.deadline.filter(|_| !saga.progress.is_unwinding);
+        made.apply(&mut self.record, by_calendar(now));
+        let deadline = self.deadline.filter(|_| !made.progress.is_unwinding);
         self.schedule(match made.due {
             Due::Held(ttl) => Some(after(now, ttl)),
             Due::Now => Some(now),
@@ -141,6 +133,6 @@ pub(crate) fn after(now: i64, left: Duration) -> i64 {
 }
 
 /// No time of this store is beyond the calendar: each is at most a lease away from now.
-fn by_calendar(micros: i64) -> DateTime<Utc> {
+pub(crate) fn by_calendar(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(micros).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use highwater_core::{Due, SagaRecorded, SagaTransition, StoreError, StreamName};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -24,9 +25,9 @@ impl Flight {
             let asked_at = Instant::now();
             let writing = self.engine.writer.record(transition.clone());
             let error = match timeout_at(self.keeper.expires_at(), writing).await {
-                Ok(Ok(SagaRecorded::Written)) => {
+                Ok(Ok(SagaRecorded::Written(at))) => {
                     self.keeper.extended(asked_at);
-                    return self.moved(made, transition.due);
+                    return self.moved(made, &transition, at);
                 }
                 Ok(Ok(SagaRecorded::Requested(request))) => {
                     self.saga.request = request;
@@ -85,25 +86,24 @@ impl Flight {
     }
 
     /// Takes up where the recorded move leads.
-    fn moved(&mut self, made: Move, due: Due) -> Course {
+    fn moved(&mut self, made: Move, transition: &SagaTransition, at: DateTime<Utc>) -> Course {
         if made.progress.state != self.saga.progress.state {
             let (from, to) = (self.saga.progress.state, made.progress.state);
             let reason = made.progress.error.as_deref();
             tracing::info!(saga = %self.saga.id, name = %self.saga.name, %from, %to, reason, "the saga moved on");
         }
-        self.saga.revision += 1;
-        self.saga.request = None;
-        self.saga.progress = made.progress.clone();
+        transition.apply(&mut self.saga, at);
         self.standing.progress = made.progress;
         self.standing.timer = made.timer;
         if made.consumes {
             self.signal = None;
             self.standing.has_signal = false;
         }
-        match due {
+        match transition.due {
             Due::Held(_) => Course::On,
             Due::OnRequest => {
-                self.engine.announce(&self.saga.id);
+                self.saga.due_at = None;
+                self.engine.announce(&self.saga);
                 Course::Landed
             }
             Due::Now | Due::OnTimer => Course::Landed,

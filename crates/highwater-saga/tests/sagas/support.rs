@@ -220,8 +220,11 @@ impl Process {
         self.task.await.unwrap();
     }
 
+    /// How the saga ends, as whoever waits for it here is told: just as it is stored.
     pub(crate) async fn end_of(&self, text: &str) -> SagaRecord {
-        self.sagas.wait(&id(text), HOUR).await.unwrap()
+        let ended = self.sagas.wait(&id(text), HOUR).await.unwrap();
+        assert_eq!(self.sagas.status(&id(text)).await.unwrap().as_ref(), Some(&ended));
+        ended
     }
 }
 

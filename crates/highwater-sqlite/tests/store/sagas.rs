@@ -81,7 +81,7 @@ async fn run_all(store: SqliteStore, ended: Arc<AtomicUsize>) -> Vec<SagaId> {
         for claimed in claimed {
             let made = completing(&claimed.record, "trips");
             let answers = store.record_sagas(vec![made]).await.unwrap();
-            assert!(matches!(answers[..], [Ok(SagaRecorded::Written)]), "{answers:?}");
+            assert!(matches!(answers[..], [Ok(SagaRecorded::Written(_))]), "{answers:?}");
             ended.fetch_add(1, Ordering::SeqCst);
             run.push(claimed.record.id);
         }

@@ -109,12 +109,20 @@ pub(super) async fn record(
     answers.remove(0)
 }
 
-/// Makes the transition, which must be made.
+/// Makes the transition, which must be made or have been, and leaves the saga as its mover knows.
 pub(super) async fn move_on(store: &impl SagaStore, transition: SagaTransition) -> SagaRecord {
-    let id = transition.lease.id.clone();
-    let answer = record(store, transition).await.expect("a transition is made");
-    assert_eq!(answer, SagaRecorded::Written);
-    saga(store, &id).await
+    let mut expected = saga(store, &transition.lease.id).await;
+    let answer = record(store, transition.clone()).await.expect("a transition is made");
+    let SagaRecorded::Written(at) = answer else {
+        panic!("the transition was not made: {answer:?}")
+    };
+    let moved = saga(store, &transition.lease.id).await;
+    if expected.revision == transition.revision {
+        transition.apply(&mut expected, at);
+    }
+    expected.due_at = moved.due_at;
+    assert_eq!((moved.last_updated, &moved), (at, &expected));
+    moved
 }
 
 /// The saga, which must be there.

@@ -100,8 +100,8 @@ pub async fn a_transition_and_its_events_commit_together(store: impl SagaStore +
     assert_eq!(saga(&store, &held.id).await, held, "nothing has moved");
 
     let moved = moving(Expected::NoStream);
-    move_on(&store, moved.clone()).await;
-    assert_eq!(record(&store, moved).await.expect("a repetition"), SagaRecorded::Written);
+    let at = move_on(&store, moved.clone()).await.last_updated;
+    assert_eq!(record(&store, moved).await.expect("a repetition"), SagaRecorded::Written(at));
     assert_eq!(stream_events(&store, "saga-1").await.len(), 1);
 }
 
@@ -159,7 +159,7 @@ pub async fn the_entries_of_a_batch_succeed_or_fail_alone(store: impl SagaStore)
     moving.push(to(&held, SagaState::Completed, 3, Due::OnRequest));
     let answers = store.record_sagas(moving).await.expect("a batch is answered");
     assert!(matches!(answers[0], Err(StoreError::SagaLeaseLost { .. })), "{:?}", answers[0]);
-    assert!(matches!(answers[1], Ok(SagaRecorded::Written)), "{:?}", answers[1]);
+    assert!(matches!(answers[1], Ok(SagaRecorded::Written(_))), "{:?}", answers[1]);
 
     let mut other = trip("trip-2");
     other.input = json("0");

@@ -105,31 +105,24 @@ impl Sagas {
     pub(super) fn record(
         &mut self,
         log: &mut Log,
-        transition: SagaTransition,
+        mut transition: SagaTransition,
     ) -> Result<SagaRecorded, StoreError> {
         let id = transition.lease.id.clone();
         let row = self.row(&id)?;
         if let SagaVerdict::Answer(answer) = transition.judge(&row.record)? {
             return Ok(answer);
         }
-        if !transition.appends.is_empty() {
-            log.append(transition.appends)?;
+        let appends = std::mem::take(&mut transition.appends);
+        if !appends.is_empty() {
+            log.append(appends)?;
         }
-        let (before, is_unwinding) =
-            (self.row(&id)?.record.clone(), transition.progress.is_unwinding);
+        let (before, at) = (self.row(&id)?.record.clone(), Utc::now());
         let row = self.row(&id)?;
         row.timer = transition.timer.and_then(|left| Instant::now().checked_add(left));
-        let saga = &mut row.record;
-        saga.progress = transition.progress;
-        saga.request = None;
-        saga.revision += 1;
-        saga.last_updated = Utc::now();
-        saga.completed_at = saga.progress.state.is_final().then(Utc::now);
-        if !matches!(transition.due, Due::Held(_)) {
-            saga.owner = None;
-        }
-        let deadline = row.deadline.filter(|_| !saga.progress.is_unwinding);
-        let (saga, timer) = (saga.clone(), row.timer);
+        transition.apply(&mut row.record, at);
+        let is_unwinding = transition.progress.is_unwinding;
+        let deadline = row.deadline.filter(|_| !is_unwinding);
+        let (saga, timer) = (row.record.clone(), row.timer);
         if let Some(signal) = transition.consumes {
             self.signals.use_up(signal, &id);
         } else if is_unwinding && let Some(left) = self.signals.leave(&before) {
@@ -143,7 +136,7 @@ impl Sagas {
             Due::OnRequest => None,
         };
         self.schedule(&id, due)?;
-        Ok(SagaRecorded::Written)
+        Ok(SagaRecorded::Written(at))
     }
 
     pub(super) fn renew(&mut self, lease: &SagaLease, ttl: Duration) -> Result<(), StoreError> {
