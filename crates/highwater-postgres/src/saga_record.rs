@@ -44,7 +44,7 @@ impl Entry for SagaTransition {
             .bind(progress().map(|p| p.state.as_str()).bind_iter())
             .bind(progress().map(|p| p.is_unwinding).bind_iter())
             .bind(progress().map(|p| i64::from(p.current_step)).bind_iter())
-            .bind(progress().map(|p| steps(p)).bind_iter())
+            .bind(progress().map(steps).bind_iter())
             .bind(progress().map(|p| p.data.as_str()).bind_iter())
             .bind(progress().map(|p| p.error.as_deref().map(storable)).bind_iter())
             .bind(progress().map(|p| p.waiting_for.as_ref().map(|k| k.as_str())).bind_iter())
