@@ -20,6 +20,8 @@ pub(crate) fn spawn(readers: SqlitePool, bell: Bell, interval: Duration) -> Join
             ticks.tick().await;
             match head(&readers).await {
                 Ok(head) => bell.ring(head),
+                // Closed while it was looking; nobody waits for appends any more.
+                Err(_) if readers.is_closed() => return,
                 Err(error) => tracing::warn!(%error, "cannot look for appends of other processes"),
             }
         }
