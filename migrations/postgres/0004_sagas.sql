@@ -35,8 +35,9 @@ create index saga_states_due on highwater.saga_states (saga_name, definition_ver
 create index saga_states_waiting on highwater.saga_states (saga_name, waiting_for)
     where waiting_for is not null;
 create index saga_states_correlation on highwater.saga_states (correlation_id);
--- For every search but one by correlation id; see saga_search.sql.
-create index saga_states_kind on highwater.saga_states (saga_name, state, started_at, saga_id);
+create index saga_states_state on highwater.saga_states (state, started_at, saga_id);
+create index saga_states_name on highwater.saga_states (saga_name, started_at, saga_id);
+create index saga_states_started on highwater.saga_states (started_at, saga_id);
 
 -- What sagas wait for, kept from its arrival; nth is the order in which signals of one key came.
 create table highwater.saga_signals (

@@ -163,25 +163,20 @@ impl Log {
         query: &SagaQuery,
         after: Option<&SagaRecord>,
     ) -> Result<Vec<SagaRecord>, StoreError> {
-        let sql = match query.correlation_id {
-            Some(_) => &self.sql.saga_correlated,
-            None => &self.sql.saga_search,
-        };
-        // Planned anew for each search: what serves it best depends on what is null.
-        let search = self.sql.query(sql).persistent(false);
-        let search = search
+        // Planned anew for each search: which index serves it depends on what is null.
+        let search = self.sql.query(&self.sql.saga_search).persistent(false);
+        let rows = search
+            .bind(query.correlation_id.as_ref().map(|id| id.as_str()))
             .bind(query.name.as_ref().map(SagaName::as_str))
             .bind(query.state.map(SagaState::as_str))
             .bind(query.from)
             .bind(query.until)
             .bind(after.map(|saga| saga.started_at))
             .bind(after.map(|saga| saga.id.as_str()))
-            .bind(rows(query.limit));
-        let search = match &query.correlation_id {
-            Some(id) => search.bind(id.as_str()),
-            None => search,
-        };
-        let rows = search.fetch_all(&self.pool).await.map_err(store_error)?;
+            .bind(rows(query.limit))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(store_error)?;
         Ok(rows.iter().map(saga).collect::<Result<_, _>>()?)
     }
 }

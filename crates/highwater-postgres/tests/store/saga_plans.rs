@@ -11,10 +11,9 @@ use crate::sagas::{asking, held, to, trip};
 use crate::support::{fresh, open};
 
 const SEARCH: &str = include_str!("../../sql/saga_search.sql");
-const CORRELATED: &str = include_str!("../../sql/saga_correlated.sql");
 const MANY: &str = "insert into @.saga_states (saga_id, correlation_id, saga_name, \
     definition_version, state, total_steps, data, input, plan, started_at, last_updated, due_at) \
-    select n, n / 2, 'saga-' || n % 5, 1, 'state-' || n / 5 % 7, 3, '1', '1', '[]', \
+    select n, n / 2, 'saga-' || n % 50, 1, 'state-' || n % 50, 3, '1', '1', '[]', \
     now() - n * interval '1 s', now(), now() + n * interval '1 s' from generate_series(1, 20000) n; \
     analyze @.saga_states";
 
@@ -49,26 +48,24 @@ async fn sagas_are_never_scanned_by_plans_that_were_made_for_none() {
 }
 
 #[tokio::test]
-async fn a_search_reads_of_each_kind_no_more_than_it_returns() {
+async fn a_search_reads_no_more_than_it_returns() {
     let schema = fresh().await;
     schema.run(MANY).await.unwrap();
-    let any = "null, null, null, null, null, null";
+    let none = "null, null, null, null, null, null, null";
     for (condition, arguments) in [
-        ("everything", format!("{any}, 100")),
-        ("a state", "null, 'state-3', null, null, null, null, 100".to_owned()),
-        ("a name", "'saga-3', null, null, null, null, null, 100".to_owned()),
-        ("a time", "null, null, now() - interval '4 h', now(), null, null, 100".to_owned()),
-        ("a page", "null, null, null, null, now() - interval '1 h', '9', 100".to_owned()),
-        ("a page of a state", "null, 'state-3', null, null, now(), '9', 100".to_owned()),
+        ("everything", format!("{none}, 100")),
+        ("a state", "null, null, 'state-7', null, null, null, null, 100".to_owned()),
+        ("a name", "null, 'saga-7', null, null, null, null, null, 100".to_owned()),
+        ("a time", "null, null, null, now() - interval '1 min', now(), null, null, 100".to_owned()),
+        ("a page", "null, null, null, null, null, now() - interval '1 h', '9', 100".to_owned()),
+        ("a page of a state", "null, null, 'state-7', null, null, now(), '9', 100".to_owned()),
     ] {
         let plan = explain(&schema, "force_custom_plan", SEARCH, &arguments).await;
-        let in_order = "Limit\n ->  Index Only Scan Backward using saga_states_kind";
-        let lines: Vec<&str> = plan.lines().map(str::trim_start).collect();
-        assert!(lines.join("\n ").contains(in_order), "{condition}\n{plan}");
-        assert!(!plan.contains("Seq Scan"), "{condition}\n{plan}");
+        let is_read_in_order = plan.contains("Index Scan Backward") && !plan.contains("Sort");
+        assert!(is_read_in_order, "{condition}\n{plan}");
     }
-    let plan =
-        explain(&schema, "force_custom_plan", CORRELATED, &format!("{any}, 100, '77'")).await;
+    let arguments = "'77', null, null, null, null, null, null, 100";
+    let plan = explain(&schema, "force_custom_plan", SEARCH, arguments).await;
     assert!(plan.contains("saga_states_correlation"), "{plan}");
     schema.finish().await;
 }
