@@ -31,7 +31,10 @@ async fn sagas_are_never_scanned_by_plans_that_were_made_for_none() {
         let (id, data) = (EventId::new(), Payload::of(&n).unwrap());
         let signal = Signal { id, saga: SagaName::from_static("book-trip"), key, data };
         store.deliver_signal(signal.clone()).await.unwrap();
+        let moves = to(&sagas[0], SagaState::Running);
+        store.record_sagas(vec![moves]).await.unwrap().remove(0).unwrap();
         let mut waits = to(&sagas[0], SagaState::Running);
+        waits.revision += 1;
         waits.progress.waiting_for = Some(signal.key);
         waits.due = highwater_core::Due::OnTimer;
         waits.appends = vec![one("saga", 1)];
