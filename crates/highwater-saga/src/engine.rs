@@ -122,9 +122,12 @@ impl Engine {
 
     /// Tells those who wait for the saga that it has come to rest, and how; it flies no more.
     pub(crate) fn announce(&self, saga: &SagaRecord) {
-        let mut watched = lock(&self.watched);
-        watched.flying.remove(&saga.id);
-        for sender in watched.waiting.remove(&saga.id).into_iter().flatten() {
+        let waiting = {
+            let mut watched = lock(&self.watched);
+            watched.flying.remove(&saga.id);
+            watched.waiting.remove(&saga.id)
+        };
+        for sender in waiting.into_iter().flatten() {
             // Who has stopped waiting need not be told.
             sender.send(saga.clone()).ok();
         }

@@ -167,18 +167,20 @@ impl Orchestrator {
             if has_waited || !watch.is_flying {
                 let found = self.engine.store.saga(id).await?;
                 let saga = found.ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })?;
-                if has_ended(&saga) {
+                let state = saga.progress.state;
+                let is_stuck = state == SagaState::Failed && saga.request.is_none();
+                if state.is_final() || is_stuck {
                     return Ok(saga);
                 }
                 if Instant::now() >= end {
-                    let state = saga.progress.state;
                     return Err(WaitError::TimedOut { id: id.clone(), state, timeout });
                 }
             }
             // The saga may come to rest in another process, which only the store can tell.
             let look_again = Instant::now() + self.engine.options.poll_interval;
             match timeout_at(look_again.min(end), &mut watch.rest).await {
-                Ok(Ok(saga)) if has_ended(&saga) => return Ok(saga),
+                // Nothing changes such a saga any more; one that failed may have been asked by now.
+                Ok(Ok(saga)) if saga.progress.state.is_final() => return Ok(saga),
                 _ => has_waited = true,
             }
         }
@@ -187,12 +189,6 @@ impl Orchestrator {
     async fn ask(&self, id: &SagaId, request: SagaRequest) -> Result<SagaRecord, StoreError> {
         self.engine.store.request_saga(id, request).await
     }
-}
-
-/// Whether nothing more becomes of the saga, unless somebody repairs it.
-fn has_ended(saga: &SagaRecord) -> bool {
-    let state = saga.progress.state;
-    state.is_final() || (state == SagaState::Failed && saga.request.is_none())
 }
 
 impl std::fmt::Debug for Orchestrator {

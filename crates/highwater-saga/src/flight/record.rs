@@ -16,7 +16,11 @@ const STORE_RETRY: Duration = Duration::from_millis(50);
 
 impl Flight {
     /// Records the move, for as long as the lease holds.
-    pub(super) async fn record(&mut self, made: Move) -> Course {
+    pub(super) async fn record(&mut self, mut made: Move) -> Course {
+        if let Some(error) = made.progress.error.as_mut().filter(|error| error.contains('\0')) {
+            // Not every database has it, and the same is told from here as from there.
+            *error = error.replace('\0', "\u{fffd}");
+        }
         let transition = match self.transition(&made) {
             Ok(transition) => transition,
             Err(error) => return Course::Refused(error),

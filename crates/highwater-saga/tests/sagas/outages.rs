@@ -8,11 +8,15 @@ use highwater_core::{
     ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery, SagaRecord,
     SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal, StoreError, Wake,
 };
-use highwater_saga::{Orchestrator, OrchestratorOptions, Saga, Step, StepContext, StepResult};
+use highwater_saga::{
+    Orchestrator, OrchestratorOptions, Saga, Step, StepContext, StepError, StepResult,
+};
 use highwater_testkit::MemoryStore;
 use tokio::time::sleep;
 
-use crate::support::{HOUR, Process, Trip, World, id, options, orchestrator, outcomes, trip};
+use crate::support::{
+    HOUR, Process, Trip, World, id, options, orchestrator, outcomes, trip, trip_with,
+};
 
 /// Takes its time to claim, record and renew, and may lose requests and answers in turn.
 struct Flaky {
@@ -24,6 +28,10 @@ struct Flaky {
     is_deaf: AtomicBool,
     /// By how much more claims are delayed.
     claim_delay: Duration,
+    /// Whether the next answer that a saga has failed is lost, after a while.
+    is_hiding_failure: AtomicBool,
+    /// Whether one was; claims begin late from then on.
+    has_hidden_failure: AtomicBool,
 }
 
 impl Flaky {
@@ -35,6 +43,8 @@ impl Flaky {
             calls: 0.into(),
             is_deaf: false.into(),
             claim_delay: Duration::ZERO,
+            is_hiding_failure: false.into(),
+            has_hidden_failure: false.into(),
         }
     }
 
@@ -65,13 +75,23 @@ impl SagaStore for Flaky {
         if self.is_deaf.swap(false, Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
+        if self.has_hidden_failure.load(Ordering::SeqCst) {
+            sleep(Duration::from_millis(500)).await;
+        }
         let claimed = self.call(self.inner.claim_sagas(claim)).await;
         sleep(self.claim_delay).await;
         claimed
     }
 
     async fn record_sagas(&self, transitions: Vec<SagaTransition>) -> Each<SagaRecorded> {
-        self.call(self.inner.record_sagas(transitions)).await
+        let has_failed = transitions.iter().any(|made| made.progress.state == SagaState::Failed);
+        let recorded = self.call(self.inner.record_sagas(transitions)).await;
+        if has_failed && self.is_hiding_failure.swap(false, Ordering::SeqCst) {
+            self.has_hidden_failure.store(true, Ordering::SeqCst);
+            sleep(Duration::from_millis(200)).await;
+            return Err(StoreError::Unavailable("the answer was lost".into()));
+        }
+        recorded
     }
 
     async fn renew_sagas(&self, leases: Vec<SagaLease>, ttl: Duration) -> Each<()> {
@@ -196,4 +216,30 @@ async fn a_lease_that_was_long_in_coming_is_renewed_in_time() {
     let ended = slow.end_of("trip-1").await;
     assert_eq!((ended.progress.state, ended.epoch), (SagaState::Completed, 1));
     assert_eq!(world.calls(), ["trip-1/long/run"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_has_a_saga_retried_is_not_told_of_the_failure_before() {
+    let (world, is_closed) = (World::default(), AtomicBool::new(true));
+    let instead = move |cx: &StepContext| match cx.idempotency_key().as_str() {
+        "trip-1/flight/run" => Some(Err(StepError::abort("no seat"))),
+        "trip-1/hotel/compensate" if is_closed.swap(false, Ordering::SeqCst) => {
+            Some(Err(StepError::abort("clo\0sed")))
+        }
+        _ => None,
+    };
+    let store = Flaky { is_hiding_failure: true.into(), ..Flaky::new(MemoryStore::new()) };
+    let sagas = Orchestrator::with_options(store, options()).unwrap();
+    let trips = sagas.register(trip_with(&world, instead, |_| None)).unwrap();
+    let process = Process::run(sagas);
+    tokio::task::yield_now().await;
+    let trip = id("trip-1");
+    trips.start(trip.clone(), &Trip::default()).await.unwrap();
+    while process.sagas.status(&trip).await.unwrap().unwrap().progress.state != SagaState::Failed {
+        sleep(Duration::from_millis(1)).await;
+    }
+    process.sagas.retry(&trip).await.unwrap();
+    let ended = process.end_of("trip-1").await;
+    assert_eq!(outcomes(&ended), ["hotel Compensated", "flight Failed"]);
+    assert_eq!(ended.progress.error.as_deref(), Some("compensation of step hotel: clo\u{fffd}sed"));
 }
