@@ -23,9 +23,10 @@ use self::raw_sqlite::RawSqlite;
 const HOW: &str = "\
 Rates are events per second. The raw limit is plain SQL through the same driver, with the same \
 number of connections, on a table with a primary key and a unique (stream, offset), without any \
-of the guarantees. Each case begins with an empty log on either side. An event is about 315 bytes of JSON. A ratio above 1 is no magic: concurrent \
-appends share a commit, and the next page is read while the last one is decoded. COPY fills a \
-table that has a unique event id besides, by which an import that is repeated adds nothing.";
+of the guarantees. Each case begins with an empty log on either side. An event is about 315 bytes \
+of JSON. A ratio above 1 is no magic: concurrent appends share a commit, and the next page is \
+read while the last one is decoded. COPY fills a table that has a unique event id besides, by \
+which an import that is repeated adds nothing.";
 
 /// Every case on both databases.
 pub(crate) async fn measure(plan: &Plan) -> Result<[Section; 2]> {
