@@ -321,7 +321,9 @@ begin
             and s.revision = t.revision and s.request is not distinct from t.request
         returning s.saga_id, s.due_at
     )
-    select coalesce(array_agg(moved.saga_id), '{}'), coalesce(bool_or(moved.due_at <= recorded_at), false)
+    select
+        coalesce(array_agg(moved.saga_id), '{}'),
+        coalesce(bool_or(moved.due_at <= recorded_at), false)
     into recorded, is_any_due
     from moved;
 

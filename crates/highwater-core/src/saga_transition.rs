@@ -82,8 +82,8 @@ impl SagaTransition {
         Ok(SagaVerdict::Write)
     }
 
-    /// Has the saga moved on, at this time by the store's clock; when it is due next is not known
-    /// here, and left as it was.
+    /// Has the saga moved on, at this time by the store's clock, once [`judge`](Self::judge) says
+    /// that it may; `due_at` is left as it was, for only the store knows when it is due next.
     pub fn apply(&self, saga: &mut SagaRecord, at: DateTime<Utc>) {
         saga.progress.clone_from(&self.progress);
         saga.request = None;

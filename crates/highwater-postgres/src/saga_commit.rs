@@ -36,7 +36,8 @@ pub(crate) trait Entry: Send + Sync {
     /// Gives the statement all parameters but those of the events.
     fn bind<'q>(entries: &[&Self], query: PgQuery<'q>) -> PgQuery<'q>;
 
-    /// Does one entry without events: the same in less time, where there is a function for it.
+    /// A query that does this entry alone and without events, in less time, and returns the same
+    /// columns; `None` when there is no function for what it is.
     fn alone<'q>(&'q self, sql: &Statements) -> Option<PgQuery<'q>>;
 
     /// The answer once it was done, and whether its saga can be claimed at once.
