@@ -4,7 +4,7 @@ use xshell::{Shell, cmd};
 
 use crate::cargo::cargo;
 use crate::steps::Steps;
-use crate::{Result, package, test, tidy};
+use crate::{Result, package, release, test, tidy};
 
 /// Runs every step; fails when one of them does.
 pub(crate) fn run(sh: &Shell) -> Result {
@@ -20,6 +20,7 @@ pub(crate) fn run(sh: &Shell) -> Result {
     }
     steps.run("clippy", || clippy(sh));
     steps.run("doc", || doc(sh));
+    steps.run("contents", || release::contents(sh));
     steps.run("package", || package::run(sh));
     steps.run("test", || {
         let counted = test::run(sh, &[])?;

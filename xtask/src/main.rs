@@ -4,6 +4,7 @@ mod cargo;
 mod ci;
 mod database;
 mod package;
+mod release;
 mod steps;
 mod test;
 mod tidy;
@@ -22,6 +23,8 @@ usage: cargo xtask <chore>
   test [argument]  all tests on all backends; arguments go to cargo test instead of --workspace
   tidy             the house rules that a program can check
   package          every published crate builds from its package, migrations inside
+  release --dry-run
+                   rehearses a release: packages in order, their contents, the changelog
   deny             licences, advisories and sources of the dependencies (needs cargo-deny)
   db [--durable]   a throw-away PostgreSQL, until Ctrl-C
   bench [--quick] [streams|sagas|live]
@@ -48,6 +51,7 @@ fn run(arguments: &[String]) -> Result {
         ("test", arguments) => test::run(&sh, arguments).map(|tally| println!("\n{tally}")),
         ("tidy", []) => tidy::run(root),
         ("package", []) => package::run(&sh),
+        ("release", [option]) if option == "--dry-run" => release::rehearse(&sh),
         ("deny", []) => ci::deny(&sh),
         ("db", options) => database::serve(&sh, options),
         ("bench", options) => database::bench(&sh, options),

@@ -38,6 +38,7 @@
 //!
 //! Errors are [`Problem`]s: JSON of RFC 9457. A slip is an error and not another request: where
 //! there are parameters an unknown one is a 400, and an array in the place of an [`Object`] a 422.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod append;
 mod checkpoints;
@@ -59,3 +60,8 @@ pub use console::Console;
 pub use finish::finish;
 pub use object::Object;
 pub use problem::Problem;
+
+/// The program in the README, which is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -19,6 +19,7 @@
 //!
 //! The promise that the rest rests on is in the contract of [`EventStore`]: whoever reads on
 //! from where they stopped misses nothing.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod append;
 pub mod append_group;
@@ -95,3 +96,8 @@ pub use typed::{Decode, DecodeError, EncodeError, Event, NotAnEventEnum};
 pub use upcast::Upcasters;
 pub use view::View;
 pub use wake::{Bell, Wake};
+
+/// The program in the README, which is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

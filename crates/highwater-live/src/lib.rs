@@ -72,6 +72,7 @@
 //! A slow client slows nobody: it is sent what its connection takes, and reads the rest from the
 //! log. Any number of processes can serve the same store; WebSockets need no sticky sessions,
 //! the other transports do.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod access;
 mod door;
@@ -91,3 +92,8 @@ pub use gauges::LiveGauges;
 pub use live::Live;
 pub use options::{LiveLimits, LiveOptions};
 pub use source::LiveSource;
+
+/// The program in the README, which is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

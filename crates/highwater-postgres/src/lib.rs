@@ -9,6 +9,7 @@
 //! Read models of users live in the same database: [`PgTx::conn`] gives a projection the
 //! transaction in which its checkpoint moves, and
 //! [`append_and_commit`](PgStore::append_and_commit) appends within a transaction of the user.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod append;
 mod append_and_commit;
@@ -44,3 +45,8 @@ pub use tx::PgTx;
 
 /// The driver, whose connections and transactions are in the interface of this crate.
 pub use sqlx;
+
+/// The program in the README, which is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

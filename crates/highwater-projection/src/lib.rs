@@ -4,6 +4,7 @@
 //! checkpoint: exactly one process leads a projection, the others stand by. A failing event is
 //! singled out, tried again, and then stops the projection or is set aside, as its
 //! [`ProjectionOptions`] say; a failing store is waited for and blamed on no event.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod applier;
 mod backoff;
@@ -32,3 +33,8 @@ pub use error::{RegisterError, RunError};
 pub use options::{CheckpointPolicy, FailurePolicy, InvalidOption, Mode, ProjectionOptions};
 pub use projections::{CaughtUp, Projections};
 pub use status::{ProjectionState, ProjectionStatus};
+
+/// The program in the README, which is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

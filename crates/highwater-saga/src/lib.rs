@@ -96,6 +96,7 @@
 //!   [resume](Orchestrator::resume) them. So are sagas whose state cannot be read.
 //! - **What a step does inside** may change at any time, as long as its idempotency keys keep
 //!   their meaning.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod definition;
 mod engine;
@@ -134,3 +135,8 @@ pub use step::{Direction, Step, StepContext};
 pub use step_error::{StepError, StepResult};
 pub use step_options::StepOptions;
 pub use wait::Wait;
+
+/// The program in the README, which is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

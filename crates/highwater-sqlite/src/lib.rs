@@ -8,6 +8,7 @@
 //!
 //! SQLite admits one write transaction at a time. Concurrent appends share one, and one commit
 //! to disk, so that many tasks append faster together than one alone.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod append;
 mod checkpoint_store;
@@ -41,3 +42,8 @@ pub use write::SqliteWrite;
 
 /// The driver, whose connections and transactions are in the interface of this crate.
 pub use sqlx;
+
+/// The program in the README, which is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -10,6 +10,7 @@
 //!
 //! The [laws] are the contract of the storage traits as tests. Every backend of Highwater passes
 //! all of them, the memory store included, or tests with it would prove nothing.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod conformance;
 mod events_of;
@@ -28,3 +29,8 @@ pub use fixture::{Fixture, prove};
 pub use memory::{MemoryStore, MemoryTx};
 pub use projection_test::{ProjectionTest, assert_cuts_do_not_matter};
 pub use view_test::ViewTest;
+
+/// The program in the README, which is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

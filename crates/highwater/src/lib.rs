@@ -14,6 +14,7 @@
 //! | `testkit` | for tests: a store in memory, laws, faults |
 //!
 //! To begin with: the examples `smallest` and `saga`, and `docs/sagas.md` of the repository.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use highwater_core::*;
 
@@ -31,3 +32,8 @@ pub use highwater_saga as saga;
 pub use highwater_sqlite as sqlite;
 #[cfg(feature = "testkit")]
 pub use highwater_testkit as testkit;
+
+/// The program in the README, which is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
