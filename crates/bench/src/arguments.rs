@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Result;
-use crate::live::Served;
 
 const USAGE: &str = "\
 usage: bench --date YYYY-MM-DD [--quick] [--output FILE] [streams|sagas|live]
@@ -28,6 +27,29 @@ pub(crate) enum Child {
     WaitingSagas { url: String, sagas: u64 },
     /// Serve live streams to the other process.
     Serve(Served),
+}
+
+/// What a process serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Served {
+    /// The hub of Highwater.
+    Hub,
+    /// A bare broadcast.
+    Bare,
+}
+
+impl Served {
+    /// Reads its name.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        [Self::Hub, Self::Bare].into_iter().find(|served| served.name() == name)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Hub => "hub",
+            Self::Bare => "bare",
+        }
+    }
 }
 
 /// How long and how much to measure.

@@ -12,7 +12,7 @@ use highwater_live::protocol::Protocol;
 use tokio::sync::broadcast;
 
 use super::event::{SENT, STREAM, SentOrder};
-use super::server::Publish;
+use super::publish::Publish;
 use crate::Result;
 
 /// Where clients connect.

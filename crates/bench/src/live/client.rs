@@ -9,8 +9,9 @@ use futures::{SinkExt, StreamExt};
 
 use super::bare;
 use super::event::STREAM;
-use super::server::{Served, Server};
+use super::server::Server;
 use crate::Result;
+use crate::arguments::Served;
 
 /// Ends each record.
 const SEPARATOR: char = '\u{1e}';

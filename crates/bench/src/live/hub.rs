@@ -9,7 +9,7 @@ use highwater_live::Live;
 use tempfile::TempDir;
 
 use super::event::{LiveEvent, STREAM, SentOrder};
-use super::server::Publish;
+use super::publish::Publish;
 use crate::{Result, sqlite_store};
 
 /// Appends to the store that the hub follows.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::client::crowd;
-use super::server::{Served, Server};
+use super::server::Server;
 use crate::Result;
+use crate::arguments::Served;
 use crate::process::resident_kib;
 use crate::report::Row;
 use crate::rounds::Rates;

@@ -9,14 +9,15 @@ mod event;
 mod hub;
 mod latency;
 mod memory;
+mod publish;
 mod server;
 
 use crate::Result;
-use crate::arguments::Plan;
+use crate::arguments::{Plan, Served};
 use crate::process::may_open_files;
 use crate::report::Section;
 
-pub(crate) use self::server::{Served, serve};
+pub(crate) use self::server::serve;
 
 use self::server::Server;
 

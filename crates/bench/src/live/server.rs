@@ -1,6 +1,5 @@
 //! A server of live events in a process of its own, and how it is told what to publish.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,40 +11,13 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
 
 use super::event::SentOrder;
+use super::publish::Publish;
 use super::{bare, hub};
+use crate::arguments::Served;
 use crate::{Result, arguments};
 
 /// Events in one append.
 const BATCH: u64 = 500;
-
-/// What a process serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Served {
-    /// The hub of Highwater.
-    Hub,
-    /// A bare broadcast.
-    Bare,
-}
-
-/// Gives events to all clients.
-pub(super) trait Publish: Clone + Send + Sync + 'static {
-    /// Publishes the orders together.
-    fn publish(&self, orders: Vec<SentOrder>) -> impl Future<Output = Result> + Send;
-}
-
-impl Served {
-    /// Reads its name.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        [Self::Hub, Self::Bare].into_iter().find(|served| served.name() == name)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Hub => "hub",
-            Self::Bare => "bare",
-        }
-    }
-}
 
 /// The process that serves, as the process of the clients sees it; it ends when this is dropped.
 pub(crate) struct Server {
