@@ -10,6 +10,7 @@
 //! to disk, so that many tasks append faster together than one alone.
 
 mod append;
+mod calls;
 mod checkpoint_store;
 mod checkpoints;
 mod connect;
@@ -26,6 +27,7 @@ mod projection_store;
 mod read;
 mod recorded;
 mod saga_batch;
+mod saga_claim;
 mod saga_rows;
 mod saga_search;
 mod saga_signals;
