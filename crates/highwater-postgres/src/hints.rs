@@ -27,10 +27,10 @@ const NOTIFY_PAUSE: Duration = Duration::from_millis(5);
 const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// After so long without a hint the connection that listens is asked whether it is alive.
-const SILENCE: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// By when it must have answered.
-const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(2);
 
 const FIRST_RECONNECT: Duration = Duration::from_millis(50);
 const LAST_RECONNECT: Duration = Duration::from_secs(5);
