@@ -4,17 +4,14 @@ use std::future::Future;
 use std::time::Duration;
 
 use highwater_core::{
-    Due, EventStore, Owner, ProjectionStore, ProjectionTx, SagaClaim, SagaQuery, SagaRequest,
-    SagaState, SagaStore, Source,
+    Due, EventStore, Lease, Offset, Owner, ProjectionStore, ProjectionTx, SagaClaim, SagaQuery,
+    SagaRequest, SagaState, SagaStore, Source, StoreError,
 };
 
 use super::rows::{LONG, advance, documents, key, name, put, to};
 use super::saga_support::{TRIP, create, id, paid, saga, to as move_to, trip};
-use super::support::{append, event, events, part, source};
+use super::support::{append, event, events, part, source, stream};
 use crate::random::Random;
-
-/// How many kinds of calls there are.
-const KINDS: u64 = 27;
 
 /// Who makes the calls that are dropped.
 pub(super) struct Dropping {
@@ -34,75 +31,90 @@ impl Dropping {
     where
         S: EventStore + ProjectionStore + SagaStore,
     {
-        let (key, projection) = (key("dropped", "$all"), name("dropped"));
-        let (source, keys, n) = (source("dropped"), ["x".to_owned()], random.next() >> 1);
+        match random.below(4) {
+            0 => of_the_log(store, random).await,
+            1 | 2 => self.of_a_projection(store, random).await,
+            _ => self.of_sagas(store, random).await,
+        }
+    }
+
+    async fn of_a_projection(&self, store: &impl ProjectionStore, random: &mut Random) {
+        let (key, projection, keys) = (key("dropped", "$all"), name("dropped"), ["x".to_owned()]);
         let acquired = store.acquire(&key, &self.owner, LONG).await.expect("a lease is asked for");
         let (lease, checkpoint) = acquired.expect("nobody else asks");
-        let place = highwater_core::Offset::to_sql(checkpoint.last_processed_offset);
-        let (saga_id, owner) = (id("dropped"), self.owner.clone());
+        let place = Offset::to_sql(checkpoint.last_processed_offset);
         let d = Drop::somewhere(random);
-        match random.below(KINDS) {
-            0 => d.give_up(store.append(vec![part("dropped", events(0..3))])).await,
+        match random.below(16) {
+            0 => d.give_up(store.checkpoint(&key)).await,
+            1 => d.give_up(store.checkpoints(None)).await,
+            2 => d.give_up(store.save(&lease, &advance(place, place + 1))).await,
+            3 => d.give_up(store.reset(&key)).await,
+            4 => d.give_up(store.begin_rebuild(&lease)).await,
+            5 => d.give_up(store.delete(&key)).await,
+            6 => d.give_up(store.record_error(&lease, "dropped")).await,
+            7 => d.give_up(store.request_rebuild(&key)).await,
+            8 => d.give_up(store.acquire(&key, &self.owner, LONG)).await,
+            9 => d.give_up(store.renew(&lease, LONG)).await,
+            10 => d.give_up(store.release(&lease)).await,
+            11 => d.give_up(store.dead_letters(&key, None, 10)).await,
+            12 => d.give_up(store.begin(&lease)).await,
+            13 => d.give_up(store.documents(&projection, &keys)).await,
+            14 => d.give_up(store.scan(&projection, "", None, 10)).await,
+            _ => d.give_up(batch(store, &lease, place)).await,
+        }
+    }
+
+    async fn of_sagas(&self, store: &impl SagaStore, random: &mut Random) {
+        let (saga_id, owner, n) = (id("dropped"), self.owner.clone(), random.next());
+        let d = Drop::somewhere(random);
+        match random.below(8) {
+            0 => d.give_up(store.create_sagas(vec![trip("dropped"), trip(&n.to_string())])).await,
             1 => {
-                let batch = vec![part("dropped", vec![event(n)]), part("other", vec![event(n)])];
-                d.give_up(store.append(batch)).await;
-            }
-            2 => {
-                let named = |n| (super::support::stream("dropped"), event(n));
-                d.give_up(store.import((0..5).map(named).collect())).await;
-            }
-            3 => d.give_up(store.read(&Source::All, &[], None, 100)).await,
-            4 => d.give_up(store.head(&source)).await,
-            5 => d.give_up(store.checkpoint(&key)).await,
-            6 => d.give_up(store.checkpoints(None)).await,
-            7 => d.give_up(store.save(&lease, &advance(place, place + 1))).await,
-            8 => d.give_up(store.reset(&key)).await,
-            9 => d.give_up(store.begin_rebuild(&lease)).await,
-            10 => d.give_up(store.delete(&key)).await,
-            11 => d.give_up(store.record_error(&lease, "dropped")).await,
-            12 => d.give_up(store.request_rebuild(&key)).await,
-            13 => d.give_up(store.acquire(&key, &owner, LONG)).await,
-            14 => d.give_up(store.renew(&lease, LONG)).await,
-            15 => d.give_up(store.release(&lease)).await,
-            16 => d.give_up(store.dead_letters(&key, None, 10)).await,
-            17 => d.give_up(store.begin(&lease)).await,
-            18 => d.give_up(store.documents(&projection, &keys)).await,
-            19 => d.give_up(store.scan(&projection, "", None, 10)).await,
-            20 => d.give_up(batch(store, &lease, place)).await,
-            21 => d.give_up(store.create_sagas(vec![trip("dropped"), trip(&n.to_string())])).await,
-            22 => {
                 let (definitions, ttl) = (vec![(TRIP, 1)], Duration::from_millis(1));
                 let claim = SagaClaim { owner, ttl, limit: 3, definitions };
                 d.give_up(store.claim_sagas(&claim)).await;
             }
-            23 => {
+            2 | 3 => {
                 let mut held = saga(store, &saga_id).await;
                 held.owner.get_or_insert(owner);
                 let moved = move_to(&held, SagaState::Running, 0, Due::Now);
-                let renewed = vec![moved.lease.clone()];
-                d.give_up(store.record_sagas(vec![moved])).await;
-                d.give_up(store.renew_sagas(renewed, Duration::from_millis(1))).await;
+                if n % 2 == 0 {
+                    d.give_up(store.renew_sagas(vec![moved.lease], LONG)).await;
+                } else {
+                    d.give_up(store.record_sagas(vec![moved])).await;
+                }
             }
-            24 => {
-                let asks = [SagaRequest::Pause, SagaRequest::Resume];
-                let ask = asks[usize::from(n % 2 == 1)];
+            4 => {
+                let ask = if n % 2 == 0 { SagaRequest::Pause } else { SagaRequest::Resume };
                 d.give_up(store.request_saga(&saga_id, ask)).await;
             }
-            25 => d.give_up(store.deliver_signal(paid("dropped"))).await,
-            _ => {
-                d.give_up(store.saga(&saga_id)).await;
-                d.give_up(store.sagas(&SagaQuery { limit: 10, ..SagaQuery::default() })).await;
-            }
+            5 => d.give_up(store.deliver_signal(paid("dropped"))).await,
+            6 => d.give_up(store.saga(&saga_id)).await,
+            _ => d.give_up(store.sagas(&SagaQuery { limit: 10, ..SagaQuery::default() })).await,
         }
     }
 }
 
+async fn of_the_log(store: &impl EventStore, random: &mut Random) {
+    let n = random.next() >> 1;
+    let d = Drop::somewhere(random);
+    match random.below(5) {
+        0 => d.give_up(store.append(vec![part("dropped", events(0..3))])).await,
+        1 => {
+            let batch = vec![part("dropped", vec![event(n)]), part("other", vec![event(n)])];
+            d.give_up(store.append(batch)).await;
+        }
+        2 => {
+            let named = |n| (stream("dropped"), event(n));
+            d.give_up(store.import((0..5).map(named).collect())).await;
+        }
+        3 => d.give_up(store.read(&Source::All, &[], None, 100)).await,
+        _ => d.give_up(store.head(&source("dropped"))).await,
+    }
+}
+
 /// A batch of a projection from its begin to its commit.
-async fn batch(
-    store: &impl ProjectionStore,
-    lease: &highwater_core::Lease,
-    place: i64,
-) -> Result<(), highwater_core::StoreError> {
+async fn batch(store: &impl ProjectionStore, lease: &Lease, place: i64) -> Result<(), StoreError> {
     let mut tx = store.begin(lease).await?;
     tx.clear().await?;
     let mut writes = put(&["x", "y"], place.unsigned_abs());
