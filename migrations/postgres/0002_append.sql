@@ -10,9 +10,9 @@
 -- last event of the group, null when nothing was appended, because an id was known or a head
 -- elsewhere.
 --
--- One call is one transaction, so that a client that stalls cannot hold the lock. The settings
--- keep plans that were made when the tables were empty from scanning them when they have grown,
--- and end a call on the server too when its client no longer waits for the lock.
+-- One call is one transaction, so that a client that stalls cannot hold the lock; and its statement
+-- says how long it may wait for the lock, so that no call outlives its client. The settings keep
+-- plans that were made when the tables were empty from scanning them when they have grown.
 create function highwater.append(
     p_stream text[], p_head bigint[], p_count int[],
     p_of int[], p_name text[], p_nth int[],
@@ -22,7 +22,6 @@ create function highwater.append(
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
-set lock_timeout = '10s'
 as $$
 begin
     -- Whoever waited here sees, in the statements below, all that was committed meanwhile.
@@ -67,7 +66,6 @@ create function highwater.append_to_stream(
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
-set lock_timeout = '10s'
 as $$
 begin
     perform pg_advisory_xact_lock(hashtextextended('highwater.events', 0));
@@ -102,7 +100,6 @@ create function highwater.append_event(
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
-set lock_timeout = '10s'
 as $$
 begin
     perform pg_advisory_xact_lock(hashtextextended('highwater.events', 0));

@@ -56,9 +56,9 @@ create index saga_signals_open on highwater.saga_signals (saga_name, signal_key,
     where not is_used_up;
 
 -- In all functions below one call is one transaction, whose locks are taken in one order: those of
--- signal keys, rows by id, the lock of the log last. The settings keep plans that were made when
--- the tables were empty from scanning them when they have grown, and end a call on the server too
--- when its client no longer waits for a lock.
+-- signal keys, rows by id, the lock of the log last. How long a call may wait for them is said by
+-- its statement. The settings keep plans that were made when the tables were empty from scanning
+-- them when they have grown.
 
 -- A delivery and a saga that begins to wait exclude each other, or each could overlook the other.
 create function highwater.lock_signals(p_key text[]) returns void language plpgsql as $$
@@ -103,7 +103,6 @@ create function highwater.create_sagas(
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
-set lock_timeout = '10s'
 as $$
 begin
     created_at := clock_timestamp();
@@ -160,7 +159,6 @@ create function highwater.create_saga(
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
-set lock_timeout = '10s'
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -260,7 +258,6 @@ set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
-set lock_timeout = '10s'
 as $$
 declare
     v_left text[] := '{}';
@@ -371,7 +368,6 @@ create function highwater.record_saga(
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
-set lock_timeout = '10s'
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -489,7 +485,6 @@ set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
-set lock_timeout = '10s'
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -514,7 +509,6 @@ returns boolean
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
-set lock_timeout = '10s'
 as $$
 begin
     perform highwater.lock_signals(array[p_key]);

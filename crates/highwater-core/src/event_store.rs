@@ -30,7 +30,8 @@ pub struct Page {
 ///   concurrent writers do.
 /// - An append that returned survives a crash of the process, and of the machine as far as the
 ///   backend's disk settings say.
-/// - Every method is cancel safe: a dropped append was made whole or not at all.
+/// - Every method is cancel safe: a dropped append was made whole or not at all. A caller that is
+///   not polled holds up nobody.
 ///
 /// Convenience lives in [`EventStoreExt`](crate::EventStoreExt), so that a wrapper has exactly
 /// these methods to forward.

@@ -1,5 +1,6 @@
 //! Group commit: concurrent requests share one commit, a lone one does not wait.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,10 +12,11 @@ type Commit<Req, Res> = dyn Fn(Vec<Req>) -> BoxFuture<'static, Vec<Res>> + Send 
 
 /// Turns concurrent requests into groups and has one group committed at a time.
 ///
-/// For backends. A request that finds nothing under way is committed at once, on its caller's
-/// own task. What arrives meanwhile forms the next group. A caller that goes away holds up
-/// nobody: its request is committed with its group, or, when it was alone, dropped with it.
-pub struct GroupCommit<Req, Res> {
+/// For backends. Groups are committed in tasks of their own, so that a caller that is not polled,
+/// or goes away, holds up nobody. A request that finds nothing under way is committed at once; what
+/// arrives meanwhile forms the next group. Whose caller goes away before its group has begun is
+/// dropped; what has begun is committed.
+pub struct GroupCommit<Req: Send + 'static, Res: Send + 'static> {
     shared: Arc<Shared<Req, Res>>,
 }
 
@@ -26,7 +28,10 @@ struct Shared<Req, Res> {
 }
 
 struct Queue<Req, Res> {
-    waiting: Vec<Waiting<Req, Res>>,
+    /// By the order in which they came.
+    waiting: BTreeMap<u64, Waiting<Req, Res>>,
+    /// How many have come.
+    count: u64,
     is_busy: bool,
 }
 
@@ -40,63 +45,71 @@ impl<Req: Send + 'static, Res: Send + 'static> GroupCommit<Req, Res> {
     ///
     /// `choose` gets the waiting requests, oldest first, and says of each whether it belongs to
     /// the next group; when it picks none, the oldest goes alone. `commit` returns one answer for
-    /// each request, in their order. Panics outside a tokio runtime.
+    /// each request, in their order, and must end by itself: all others wait for it. Panics outside
+    /// a tokio runtime.
     #[must_use]
     pub fn new(
         choose: fn(&[&Req]) -> Vec<bool>,
         commit: impl Fn(Vec<Req>) -> BoxFuture<'static, Vec<Res>> + Send + Sync + 'static,
     ) -> Self {
-        let queue = Mutex::new(Queue { waiting: Vec::new(), is_busy: false });
+        let queue = Mutex::new(Queue { waiting: BTreeMap::new(), count: 0, is_busy: false });
         let (commit, runtime) = (Box::new(commit), Handle::current());
         Self { shared: Arc::new(Shared { queue, choose, commit, runtime }) }
     }
 
     /// Has `request` committed, alone or in a group; `None` when the commit broke off.
     pub async fn submit(&self, request: Req) -> Option<Res> {
-        match self.shared.enter(request) {
-            Entered::Alone(request) => {
-                let _turn = Turn { shared: Arc::clone(&self.shared), has_begun: true, answered: 1 };
-                (self.shared.commit)(vec![request]).await.pop()
-            }
-            Entered::Queued(answer) => answer.await.ok(),
-        }
+        let (number, answer) = Shared::enter(&self.shared, request);
+        let _place = Place { shared: &self.shared, number };
+        answer.await.ok()
     }
 }
 
-enum Entered<Req, Res> {
-    Alone(Req),
-    Queued(oneshot::Receiver<Res>),
-}
-
 impl<Req: Send + 'static, Res: Send + 'static> Shared<Req, Res> {
-    fn enter(&self, request: Req) -> Entered<Req, Res> {
-        let mut queue = self.lock();
-        if !queue.is_busy {
-            queue.is_busy = true;
-            return Entered::Alone(request);
-        }
+    /// Joins the queue, and has it served when nobody does.
+    fn enter(this: &Arc<Self>, request: Req) -> (u64, oneshot::Receiver<Res>) {
         let (answer, receiver) = oneshot::channel();
-        queue.waiting.push(Waiting { request, answer });
-        Entered::Queued(receiver)
+        let mut queue = this.lock();
+        let number = queue.count;
+        queue.count += 1;
+        queue.waiting.insert(number, Waiting { request, answer });
+        let is_first = !std::mem::replace(&mut queue.is_busy, true);
+        // Not under the lock: a runtime that is shutting down drops the turn at once.
+        drop(queue);
+        if is_first {
+            Turn::spawn(this, false);
+        }
+        (number, receiver)
     }
 
     /// Takes the next group off the queue.
     fn next_group(&self) -> Vec<Waiting<Req, Res>> {
         let mut queue = self.lock();
-        let requests: Vec<&Req> = queue.waiting.iter().map(|waiting| &waiting.request).collect();
+        let requests: Vec<&Req> = queue.waiting.values().map(|waiting| &waiting.request).collect();
         let mut chosen = (self.choose)(&requests);
         if !chosen.contains(&true) {
             chosen = vec![true];
         }
-        let mut chosen = chosen.into_iter();
-        let waiting = std::mem::take(&mut queue.waiting);
-        let (group, rest) = waiting.into_iter().partition(|_| chosen.next().unwrap_or(false));
-        queue.waiting = rest;
-        group
+        let numbers = queue.waiting.keys().zip(chosen).filter(|(_, is_chosen)| *is_chosen);
+        let numbers: Vec<u64> = numbers.map(|(number, _)| *number).collect();
+        numbers.iter().filter_map(|number| queue.waiting.remove(number)).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<Req, Res>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of a caller in the queue, which is free again once it has an answer or goes away.
+struct Place<'a, Req: Send + 'static, Res: Send + 'static> {
+    shared: &'a Shared<Req, Res>,
+    number: u64,
+}
+
+impl<Req: Send + 'static, Res: Send + 'static> Drop for Place<'_, Req, Res> {
+    fn drop(&mut self) {
+        let left = self.shared.lock().waiting.remove(&self.number);
+        drop(left);
     }
 }
 
@@ -110,10 +123,18 @@ struct Turn<Req: Send + 'static, Res: Send + 'static> {
 }
 
 impl<Req: Send + 'static, Res: Send + 'static> Turn<Req, Res> {
-    async fn commit_group(mut self) {
+    /// Commits the next group; one that `gathers` first lets others join it.
+    fn spawn(shared: &Arc<Shared<Req, Res>>, gathers: bool) {
+        let turn = Self { shared: Arc::clone(shared), has_begun: false, answered: 0 };
+        shared.runtime.spawn(turn.commit_group(gathers));
+    }
+
+    async fn commit_group(mut self, gathers: bool) {
         self.has_begun = true;
-        // The callers whose answers have just been sent get to hand in their next requests.
-        tokio::task::yield_now().await;
+        if gathers {
+            // The callers whose answers have just been sent get to hand in their next requests.
+            tokio::task::yield_now().await;
+        }
         let (requests, answers): (Vec<_>, Vec<_>) = self
             .shared
             .next_group()
@@ -136,7 +157,8 @@ impl<Req: Send + 'static, Res: Send + 'static> Drop for Turn<Req, Res> {
     fn drop(&mut self) {
         let mut queue = self.shared.lock();
         // Without a runtime nobody commits any more, and whoever waits hears that it broke off.
-        let given_up = if self.has_begun { Vec::new() } else { std::mem::take(&mut queue.waiting) };
+        let given_up =
+            if self.has_begun { BTreeMap::new() } else { std::mem::take(&mut queue.waiting) };
         // Callers that shared a commit come back together: were the first of them to go alone,
         // every other commit would be one of a single request.
         queue.is_busy = !queue.waiting.is_empty() || (self.has_begun && self.answered > 1);
@@ -145,13 +167,12 @@ impl<Req: Send + 'static, Res: Send + 'static> Drop for Turn<Req, Res> {
         drop(queue);
         drop(given_up);
         if is_busy {
-            let turn = Self { shared: Arc::clone(&self.shared), has_begun: false, answered: 0 };
-            self.shared.runtime.spawn(turn.commit_group());
+            Self::spawn(&self.shared, true);
         }
     }
 }
 
-impl<Req, Res> fmt::Debug for GroupCommit<Req, Res> {
+impl<Req: Send + 'static, Res: Send + 'static> fmt::Debug for GroupCommit<Req, Res> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GroupCommit").finish_non_exhaustive()
     }
@@ -180,10 +201,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn everyone_gets_their_own_answer_and_latecomers_share_a_group() {
         let commits = doubling();
-        let all = futures::future::join_all((0..10).map(|n| commits.submit(n))).await;
-        let sizes: Vec<usize> = all.iter().map(|answer| answer.unwrap().1).collect();
-        assert_eq!(sizes, [1, 9, 9, 9, 9, 9, 9, 9, 9, 9]);
-        assert!((0..10).all(|n| all[n as usize].unwrap().0 == 2 * n));
+        let first = commits.submit(10);
+        let late = async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            futures::future::join_all((0..9).map(|n| commits.submit(n))).await
+        };
+        let (first, late) = tokio::join!(first, late);
+        assert_eq!(first, Some((20, 1)));
+        for (n, answer) in (0..).zip(late) {
+            assert_eq!(answer, Some((2 * n, 9)));
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -225,7 +252,8 @@ mod tests {
                 let commits = Arc::clone(&commits);
                 runtime.spawn(async move { commits.submit(n).await });
             }
-            while commits.shared.lock().waiting.len() < 3 {
+            // One has begun, and the others wait for it.
+            while commits.shared.lock().count < 4 || commits.shared.lock().waiting.len() > 3 {
                 std::thread::yield_now();
             }
             drop(runtime);
@@ -237,9 +265,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_caller_that_goes_away_holds_up_nobody() {
         let commits = doubling();
-        let first = tokio::time::timeout(Duration::from_millis(5), commits.submit(1));
-        let (gone, answer) = tokio::join!(first, commits.submit(2));
-        assert!(gone.is_err());
-        assert_eq!(answer, Some((4, 1)));
+        let soon = Duration::from_millis(5);
+        let first = tokio::time::timeout(soon, commits.submit(1));
+        let others = async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let second = tokio::time::timeout(soon, commits.submit(2));
+            tokio::join!(second, commits.submit(3))
+        };
+        let (first, (second, third)) = tokio::join!(first, others);
+        assert!(first.is_err() && second.is_err());
+        assert_eq!(third, Some((6, 1)), "who went away before its group began is not in it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_is_not_polled_holds_up_nobody() {
+        let commits = doubling();
+        let mut idle = Box::pin(commits.submit(1));
+        assert!(idle.as_mut().now_or_never().is_none());
+        for n in 2..4 {
+            let other = tokio::time::timeout(Duration::from_secs(1), commits.submit(n)).await;
+            assert_eq!(other.unwrap().unwrap().0, 2 * n);
+        }
+        assert_eq!(idle.await.unwrap().0, 2);
     }
 }

@@ -23,6 +23,7 @@
 
 pub mod append;
 pub mod append_group;
+pub mod calls;
 mod checkpoint;
 mod checkpoint_store;
 mod definition;

@@ -1,13 +1,13 @@
--- $1 projection, $2 source, $3 owner, $4 microseconds
+-- $1 projection, $2 source, $3 owner, $4 microseconds; $5 milliseconds to wait for a lock
 --
 -- A row that is there gets its epoch from the sequence once it is locked, not from the values
 -- that would be inserted: those may have been made before another lease was given.
 insert into highwater.projection_checkpoints as c
     (projection_name, stream_name, epoch, owner, lease_until)
-values (
+select
     $1, $2, nextval('highwater.epochs'), $3,
     clock_timestamp() + $4 * interval '1 microsecond'
-)
+where (select set_config('lock_timeout', $5, true)) is not null
 on conflict (projection_name, stream_name) do update set
     epoch = nextval('highwater.epochs'),
     owner = $3,

@@ -1,4 +1,4 @@
--- $1 projection, $2 source, $3 epoch, $4 owner
+-- $1 projection, $2 source, $3 epoch, $4 owner; $5 milliseconds to wait for a lock
 with reset as (
     update highwater.projection_checkpoints set
         last_processed_offset = -1,
@@ -8,6 +8,7 @@ with reset as (
         last_error_at = null,
         rebuild_requested = false
     where projection_name = $1 and stream_name = $2 and epoch = $3 and owner = $4
+        and (select set_config('lock_timeout', $5, true)) is not null
     returning projection_name, stream_name
 ), forgotten as (
     delete from highwater.dead_letters l using reset

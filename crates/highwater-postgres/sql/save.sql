@@ -1,4 +1,5 @@
 -- $1 projection, $2 source, $3 epoch, $4 owner, $5 from, $6 to, $7 events processed
+-- $8 milliseconds to wait for a lock
 update highwater.projection_checkpoints set
     last_processed_offset = $6,
     events_processed = events_processed + $7,
@@ -7,3 +8,4 @@ update highwater.projection_checkpoints set
     last_error_at = null
 where projection_name = $1 and stream_name = $2 and epoch = $3 and owner = $4
     and last_processed_offset = $5
+    and (select set_config('lock_timeout', $8, true)) is not null

@@ -1,5 +1,6 @@
 -- $1 projection, $2 source, $3 epoch, $4 owner, $5 from, $6 to, $7 events processed; of each dead
 -- letter: $8 offset, $9 stream, $10 position, $11 event id, $12 type, $13 error, $14 attempts
+-- $15 milliseconds to wait for a lock
 with moved as (
     update highwater.projection_checkpoints set
         last_processed_offset = $6,
@@ -9,6 +10,7 @@ with moved as (
         last_error_at = null
     where projection_name = $1 and stream_name = $2 and epoch = $3 and owner = $4
         and last_processed_offset = $5
+        and (select set_config('lock_timeout', $15, true)) is not null
     returning projection_name, stream_name
 ), letters as (
     insert into highwater.dead_letters (

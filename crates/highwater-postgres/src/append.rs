@@ -11,6 +11,7 @@ use sqlx::{Postgres, Row};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::calls::lock_wait;
 use crate::group::{Done, Event, Group, Stream};
 use crate::log::Log;
 use crate::plan::{Facts, Plan};
@@ -27,12 +28,14 @@ pub(crate) enum Answer {
 impl Log {
     /// Makes each of the appends, or says why not, in as few calls as may be.
     ///
-    /// They come from [`append_group::choose`](highwater_core::append_group::choose).
+    /// They come from [`append_group::choose`](highwater_core::append_group::choose); those that
+    /// have not been made by `deadline` are not made.
     pub(crate) async fn commit(
         &self,
         batches: &[Vec<StreamAppend>],
+        deadline: Instant,
     ) -> Vec<Result<Appended, StoreError>> {
-        let mut commit = Commit::new(self, batches);
+        let mut commit = Commit::new(self, batches, deadline);
         loop {
             let waiting = commit.waiting();
             if waiting.is_empty() {
@@ -50,23 +53,26 @@ impl Log {
         group: &Group<'_>,
         deadline: Instant,
     ) -> Result<Answer, StoreError> {
-        let on = async |conn: &mut PgConnection| self.call_on(conn, group).await;
-        let call = || self.appends.with(&self.pool, on);
+        let call = |end| {
+            let on = async move |conn: &mut PgConnection| self.call_on(conn, group, end).await;
+            self.appends.with(&self.pool, on)
+        };
         retry::until(deadline, call).await
     }
 
-    /// Calls the function `append` once.
+    /// Calls the function `append` once; on the server, too, it has ended by `end`.
     pub(crate) async fn call_on(
         &self,
         conn: &mut PgConnection,
         group: &Group<'_>,
+        end: Instant,
     ) -> Result<Answer, sqlx::Error> {
         let query = match (group.streams(), group.events()) {
             ([stream], [one]) => bind_one(self.sql.query(&self.sql.append_event), stream, one),
             ([stream], _) => bind_stream(self.sql.query(&self.sql.append_to_stream), stream, group),
             _ => bind_group(self.sql.query(&self.sql.append), group),
         };
-        let row = query.fetch_one(conn).await?;
+        let row = query.bind(lock_wait(end)).fetch_one(conn).await?;
         let heads: Vec<i64> = row.try_get(0)?;
         if let Some(last) = row.try_get(2)? {
             return Ok(Answer::Done(Done { heads, last }));
@@ -142,14 +148,14 @@ struct Commit<'a> {
 }
 
 impl<'a> Commit<'a> {
-    fn new(log: &'a Log, batches: &'a [Vec<StreamAppend>]) -> Self {
+    fn new(log: &'a Log, batches: &'a [Vec<StreamAppend>], deadline: Instant) -> Self {
         Self {
             log,
             batches,
             answers: batches.iter().map(|_| None).collect(),
             facts: Facts::default(),
             is_one_by_one: false,
-            deadline: Instant::now() + log.options.append_timeout,
+            deadline,
         }
     }
 

@@ -1,10 +1,15 @@
 //! Appends that commit together with what users have written themselves.
 
+use std::sync::Arc;
+
 use highwater_core::{Appended, StoreError, StreamAppend, append};
+use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, Row, Transaction};
+use tokio::time::{Instant, timeout_at};
 
 use crate::PgStore;
 use crate::append::{Answer, misplaced, refusal};
+use crate::calls::lock_wait;
 use crate::error::store_error;
 use crate::log::Log;
 use crate::plan::{Facts, Plan};
@@ -25,36 +30,49 @@ impl PgStore {
     /// is not `read committed`. Do not pass a savepoint, which commits nothing.
     pub async fn append_and_commit(
         &self,
-        mut tx: Transaction<'_, Postgres>,
+        tx: Transaction<'static, Postgres>,
         batch: Vec<StreamAppend>,
     ) -> Result<Appended, StoreError> {
-        let log = self.log();
-        let result = log.append_within(&mut tx, &batch).await;
-        match &result {
-            Ok((appended, true)) => {
-                tx.commit().await.map_err(store_error)?;
-                log.announce(Some(appended.position));
-            }
-            Ok((_, false)) => tx.rollback().await.map_err(store_error)?,
-            // What failed is the news; dropping the transaction rolls it back as well.
-            Err(_) => drop(tx),
-        }
-        result.map(|(appended, _)| appended)
+        let log = Arc::clone(self.log());
+        let deadline = Instant::now() + log.options.append_timeout;
+        // Others wait for this one, so that it must end whether or not somebody waits for it.
+        let work = async move {
+            let ended = timeout_at(deadline, log.append_and_end(tx, &batch, deadline)).await;
+            ended.unwrap_or_else(|late| Err(StoreError::Unavailable(Box::new(late))))
+        };
+        self.log().apart(deadline, work).await
     }
 }
 
 impl Log {
+    async fn append_and_end(
+        &self,
+        mut tx: Transaction<'static, Postgres>,
+        batch: &[StreamAppend],
+        deadline: Instant,
+    ) -> Result<Appended, StoreError> {
+        let (appended, is_new) = self.append_within(&mut tx, batch, deadline).await?;
+        if is_new {
+            tx.commit().await.map_err(store_error)?;
+            self.announce(Some(appended.position));
+        } else {
+            tx.rollback().await.map_err(store_error)?;
+        }
+        Ok(appended)
+    }
+
     /// The result, and whether this call has made it.
     async fn append_within(
         &self,
-        tx: &mut Transaction<'_, Postgres>,
+        tx: &mut PgConnection,
         batch: &[StreamAppend],
+        deadline: Instant,
     ) -> Result<(Appended, bool), StoreError> {
         append::check(batch, &self.options.limits)?;
-        self.prepare(tx).await?;
+        self.prepare(tx, deadline).await?;
         let mut facts = Facts::default();
         let plan = Plan::new(&[batch], &facts);
-        match self.call_on(tx, &plan.group).await.map_err(store_error)? {
+        match self.call_on(tx, &plan.group, deadline).await.map_err(store_error)? {
             Answer::Done(done) => {
                 let appended = plan.appended(batch, 0, &done).ok_or_else(misplaced)?;
                 Ok((appended, true))
@@ -62,18 +80,17 @@ impl Log {
             Answer::Refused { heads, known } => {
                 facts.learn(&plan.group, &heads);
                 let ids: Vec<_> = known.into_iter().map(|id| id.as_uuid()).collect();
-                let recorded = self.recorded_on(&mut **tx, &ids).await.map_err(store_error)?;
+                let recorded = self.recorded_on(tx, &ids).await.map_err(store_error)?;
                 Ok((refusal(batch, &recorded, &facts)?, false))
             }
         }
     }
 
     /// Bounds how long the transaction may wait for the lock, and idle once it has it.
-    async fn prepare(&self, tx: &mut Transaction<'_, Postgres>) -> Result<(), StoreError> {
-        let wait = format!("{}ms", self.options.append_timeout.as_millis());
+    async fn prepare(&self, tx: &mut PgConnection, deadline: Instant) -> Result<(), StoreError> {
         let idle = format!("{}ms", self.options.idle_in_transaction_timeout.as_millis());
-        let query = self.sql.query(&self.sql.join_transaction).bind(wait).bind(idle);
-        let row = query.fetch_one(&mut **tx).await.map_err(store_error)?;
+        let query = self.sql.query(&self.sql.join_transaction).bind(lock_wait(deadline)).bind(idle);
+        let row = query.fetch_one(tx).await.map_err(store_error)?;
         refuse_isolation(row.try_get(0).map_err(store_error)?)
     }
 }

@@ -7,11 +7,10 @@ use highwater_core::{
     Advance, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Lease, Offset, Owner,
     ProjectionName, RebuildRequested, StoreError,
 };
-use sqlx::postgres::PgArguments;
-use sqlx::query::Query;
-use sqlx::{Postgres, Row, SqlStr};
+use sqlx::{Row, SqlStr};
 
 use crate::PgStore;
+use crate::calls::PgQuery;
 use crate::checkpoint_row::{checkpoint, dead_letter};
 use crate::error::store_error;
 use crate::log::Log;
@@ -23,8 +22,8 @@ pub(crate) const TTL_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 6
 impl CheckpointStore for PgStore {
     async fn checkpoint(&self, key: &CheckpointKey) -> Result<Option<Checkpoint>, StoreError> {
         let log = self.log();
-        let row = log.about(&log.sql.checkpoint, key).fetch_optional(&log.pool).await;
-        row.and_then(|row| row.as_ref().map(checkpoint).transpose()).map_err(store_error)
+        let row = log.fetch_optional(log.about(&log.sql.checkpoint, key)).await?;
+        row.as_ref().map(checkpoint).transpose().map_err(store_error)
     }
 
     async fn checkpoints(
@@ -34,13 +33,13 @@ impl CheckpointStore for PgStore {
         let log = self.log();
         let query =
             log.sql.query(&log.sql.checkpoints).bind(projection.map(ProjectionName::as_str));
-        let rows = query.fetch_all(&log.pool).await.map_err(store_error)?;
+        let rows = log.fetch_all(query).await?;
         rows.iter().map(checkpoint).collect::<Result<_, _>>().map_err(store_error)
     }
 
     async fn save(&self, lease: &Lease, advance: &Advance) -> Result<(), StoreError> {
         let log = self.log();
-        let moved = log.advance(lease, advance)?.execute(&log.pool).await.map_err(store_error)?;
+        let moved = log.change(log.advance(lease, advance)?).await?;
         if moved.rows_affected() == 1 {
             return Ok(());
         }
@@ -49,33 +48,32 @@ impl CheckpointStore for PgStore {
 
     async fn reset(&self, key: &CheckpointKey) -> Result<(), StoreError> {
         let log = self.log();
-        log.about(&log.sql.reset, key).execute(&log.pool).await.map_err(store_error)?;
+        log.change(log.about(&log.sql.reset, key)).await?;
         Ok(())
     }
 
     async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
         let log = self.log();
-        let done = log.under(&log.sql.rebuild, lease).execute(&log.pool).await;
-        let done = done.map_err(store_error)?;
+        let done = log.change(log.under(&log.sql.rebuild, lease)).await?;
         if done.rows_affected() == 1 { Ok(()) } else { Err(lease_lost(lease)) }
     }
 
     async fn delete(&self, key: &CheckpointKey) -> Result<(), StoreError> {
         let log = self.log();
-        log.about(&log.sql.delete, key).execute(&log.pool).await.map_err(store_error)?;
+        log.change(log.about(&log.sql.delete, key)).await?;
         Ok(())
     }
 
     async fn record_error(&self, lease: &Lease, error: &str) -> Result<(), StoreError> {
         let log = self.log();
         let query = log.under(&log.sql.record_error, lease).bind(storable(error));
-        let done = query.execute(&log.pool).await.map_err(store_error)?;
+        let done = log.change(query).await?;
         if done.rows_affected() == 1 { Ok(()) } else { Err(lease_lost(lease)) }
     }
 
     async fn request_rebuild(&self, key: &CheckpointKey) -> Result<(), StoreError> {
         let log = self.log();
-        log.about(&log.sql.request_rebuild, key).execute(&log.pool).await.map_err(store_error)?;
+        log.change(log.about(&log.sql.request_rebuild, key)).await?;
         Ok(())
     }
 
@@ -87,7 +85,7 @@ impl CheckpointStore for PgStore {
     ) -> Result<Option<(Lease, Checkpoint)>, StoreError> {
         let log = self.log();
         let query = log.about(&log.sql.acquire, key).bind(owner.as_str()).bind(microseconds(ttl)?);
-        let Some(row) = query.fetch_optional(&log.pool).await.map_err(store_error)? else {
+        let Some(row) = log.change_one(query).await? else {
             return Ok(None);
         };
         let checkpoint = checkpoint(&row).map_err(store_error)?;
@@ -98,14 +96,14 @@ impl CheckpointStore for PgStore {
     async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<RebuildRequested, StoreError> {
         let log = self.log();
         let query = log.under(&log.sql.renew, lease).bind(microseconds(ttl)?);
-        let row = query.fetch_optional(&log.pool).await.map_err(store_error)?;
+        let row = log.change_one(query).await?;
         let row = row.ok_or_else(|| lease_lost(lease))?;
         row.try_get(0).map_err(store_error)
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
         let log = self.log();
-        log.under(&log.sql.release, lease).execute(&log.pool).await.map_err(store_error)?;
+        log.change(log.under(&log.sql.release, lease)).await?;
         Ok(())
     }
 
@@ -118,7 +116,7 @@ impl CheckpointStore for PgStore {
         let log = self.log();
         let query = log.about(&log.sql.dead_letters, key).bind(Offset::to_sql(after));
         let query = query.bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        let rows = query.fetch_all(&log.pool).await.map_err(store_error)?;
+        let rows = log.fetch_all(query).await?;
         let letters = rows.iter().map(|row| dead_letter(key, row));
         letters.collect::<Result<_, _>>().map_err(store_error)
     }
@@ -126,30 +124,18 @@ impl CheckpointStore for PgStore {
 
 impl Log {
     /// A query whose first parameters name the checkpoint.
-    pub(crate) fn about<'q>(
-        &self,
-        sql: &SqlStr,
-        key: &CheckpointKey,
-    ) -> Query<'q, Postgres, PgArguments> {
+    pub(crate) fn about(&self, sql: &SqlStr, key: &CheckpointKey) -> PgQuery {
         self.sql.query(sql).bind(key.projection.to_string()).bind(key.source.to_string())
     }
 
     /// A query whose first parameters name the checkpoint and the lease on it.
-    pub(crate) fn under<'q>(
-        &self,
-        sql: &SqlStr,
-        lease: &Lease,
-    ) -> Query<'q, Postgres, PgArguments> {
+    pub(crate) fn under(&self, sql: &SqlStr, lease: &Lease) -> PgQuery {
         let query = self.about(sql, &lease.key).bind(signed(lease.epoch));
         query.bind(lease.owner.as_str().to_owned())
     }
 
     /// The compare-and-set that moves the checkpoint on, with its dead letters.
-    pub(crate) fn advance<'q>(
-        &self,
-        lease: &Lease,
-        advance: &Advance,
-    ) -> Result<Query<'q, Postgres, PgArguments>, StoreError> {
+    pub(crate) fn advance(&self, lease: &Lease, advance: &Advance) -> Result<PgQuery, StoreError> {
         let Advance { from, to, events, dead_letters } = advance;
         if to < from {
             return Err(StoreError::invalid(format!("checkpoint of {} backwards", lease.key)));

@@ -1,10 +1,13 @@
 //! The store of events.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use highwater_core::{
     Appended, EventStore, EventType, Imported, NewEvent, Offset, Page, Source, StoreError,
-    StreamAppend, StreamName, Wake, append,
+    StreamAppend, StreamName, Wake, append, calls,
 };
+use tokio::time::Instant;
 
 use crate::PgStore;
 
@@ -12,12 +15,17 @@ use crate::PgStore;
 impl EventStore for PgStore {
     async fn append(&self, batch: Vec<StreamAppend>) -> Result<Appended, StoreError> {
         append::check(&batch, &self.log().options.limits)?;
+        let deadline = Instant::now() + self.log().options.append_timeout;
+        let answer = calls::within(deadline, self.appends().submit((batch, deadline))).await?;
         let broken_off = || StoreError::Unavailable("the commit of the append broke off".into());
-        self.appends().submit(batch).await.unwrap_or_else(|| Err(broken_off()))
+        answer.unwrap_or_else(|| Err(broken_off()))
     }
 
     async fn import(&self, events: Vec<(StreamName, NewEvent)>) -> Result<Imported, StoreError> {
-        self.log().import(&events).await
+        let log = Arc::clone(self.log());
+        let deadline = Instant::now() + log.options.append_timeout;
+        let import = async move { log.import(&events, deadline).await };
+        self.log().apart(deadline, import).await
     }
 
     async fn read(

@@ -2,9 +2,11 @@
 //!
 //! A hint may be lost; the poll then finds what it told of.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use highwater_core::{Position, StoreError};
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::task::AbortHandle;
@@ -23,6 +25,12 @@ const NOTIFY_PAUSE: Duration = Duration::from_millis(5);
 /// The longest that a poll waits: a connection that is dead without a word must not stop all
 /// others from being tried.
 const POLL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// After so long without a hint the connection that listens is asked whether it is alive.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// By when it must have answered.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(2);
 
 const FIRST_RECONNECT: Duration = Duration::from_millis(50);
 const LAST_RECONNECT: Duration = Duration::from_secs(5);
@@ -60,7 +68,7 @@ async fn notify(log: Arc<Log>) {
         let last = *appended.borrow_and_update();
         let hint = format!("{} {}", log.options.schema, Position::to_sql(last));
         let query = log.sql.query(&log.sql.notify).bind(hint);
-        let told = query.execute(&log.pool).await.map(|_| ()).map_err(store_error);
+        let told = log.with(log.deadline(), |conn| query.execute(conn).boxed()).await.map(drop);
         trouble.report("telling of appends", &told);
         sleep(NOTIFY_PAUSE).await;
     }
@@ -86,16 +94,28 @@ async fn listen_once(
     // Its own pool, so that it neither takes a connection from users nor waits for one.
     let connection = (*log.pool.connect_options()).clone();
     let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
-    let mut listener = PgListener::connect_with(&pool.connect_lazy_with(connection)).await?;
-    listener.listen(CHANNEL).await?;
+    let pool = pool.acquire_timeout(LISTEN_TIMEOUT).connect_lazy_with(connection);
+    let mut listener = in_time(PgListener::connect_with(&pool)).await?;
+    in_time(listener.listen(CHANNEL)).await?;
     (*trouble, *pause) = (Trouble::default(), FIRST_RECONNECT);
     loop {
-        let hint = listener.recv().await?;
-        if let Some(last) = told(hint.payload(), &log.options.schema) {
+        let Ok(hint) = timeout(SILENCE, listener.recv()).await else {
+            // A connection that is dead without a word tells of nothing, either.
+            in_time(sqlx::raw_sql("").execute(&mut listener)).await?;
+            continue;
+        };
+        if let Some(last) = told(hint?.payload(), &log.options.schema) {
             // Anyone who is connected to the database can say anything.
             log.bell.hint(Some(last));
         }
     }
+}
+
+/// Waits for the answer to something short.
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    timeout(LISTEN_TIMEOUT, answer).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 /// How far the log in `schema` reaches, when the hint is about it.

@@ -12,13 +12,13 @@ use crate::group::Group;
 use crate::log::Log;
 
 impl Log {
-    /// Appends what is new of `events`, in their order.
+    /// Appends what is new of `events`, in their order, by `deadline`.
     pub(crate) async fn import(
         &self,
         events: &[(StreamName, NewEvent)],
+        deadline: Instant,
     ) -> Result<Imported, StoreError> {
         append::check_events(events.iter().map(|(_, event)| event), &self.options.limits)?;
-        let deadline = Instant::now() + self.options.append_timeout;
         let mut new: Vec<&(StreamName, NewEvent)> = events.iter().collect();
         while !new.is_empty() {
             let mut group = Group::default();

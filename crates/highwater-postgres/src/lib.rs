@@ -13,6 +13,7 @@
 
 mod append;
 mod append_and_commit;
+mod calls;
 mod checkpoint_row;
 mod checkpoint_store;
 mod error;
@@ -24,6 +25,7 @@ mod import;
 mod log;
 mod options;
 mod plan;
+mod pool;
 mod projection_store;
 mod read;
 mod retry;

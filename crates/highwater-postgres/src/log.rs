@@ -1,24 +1,25 @@
 //! What everything about one log shares: its connections, its statements, its bell.
 
-use futures::TryStreamExt;
+use futures::{FutureExt, TryStreamExt};
+use highwater_core::calls::Calls;
 use highwater_core::{Bell, Position, RecordedEvent, StoreError};
-use sqlx::postgres::{PgArguments, PgPool};
-use sqlx::query::Query;
-use sqlx::{PgExecutor, Postgres};
+use sqlx::postgres::{PgConnection, PgPool};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use crate::PgOptions;
+use crate::calls::PgQuery;
 use crate::error::store_error;
 use crate::held::Held;
-use crate::retry;
+use crate::pool::ANSWER_TIMEOUT;
 use crate::row::Decoder;
 use crate::statements::Statements;
 
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) pool: PgPool,
+    pub(crate) calls: Calls,
     /// The connections that append, create sagas, move them on, and look them up by their ids:
     /// each takes what many ask for together.
     pub(crate) appends: Held,
@@ -40,6 +41,7 @@ impl Log {
         let (bell, sagas_due, appended) = (Bell::new(), Bell::new(), watch::Sender::new(None));
         Self {
             pool,
+            calls: Calls::new(),
             appends: Held::default(),
             saga_creations: Held::default(),
             saga_records: Held::default(),
@@ -52,9 +54,12 @@ impl Log {
         }
     }
 
-    /// Closes every connection, once what is under way has ended.
+    /// Closes every connection, once what is under way has ended, which all of it does.
     pub(crate) async fn close(&self) {
-        self.pool.close().await;
+        let longest = self.options.call_timeout.max(self.options.append_timeout);
+        if timeout(longest + ANSWER_TIMEOUT, self.pool.close()).await.is_err() {
+            tracing::warn!("a connection that somebody keeps was not closed");
+        }
         for held in [&self.appends, &self.saga_creations, &self.saga_records, &self.saga_reads] {
             held.close().await;
         }
@@ -71,18 +76,8 @@ impl Log {
     }
 
     /// The events of `query`, whose columns are those of the table in their order.
-    pub(crate) async fn events(
-        &self,
-        query: Query<'_, Postgres, PgArguments>,
-        executor: impl PgExecutor<'_>,
-    ) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-        let (mut events, mut decoder) = (Vec::new(), Decoder::default());
-        let mut rows = query.fetch(executor);
-        // Each as it comes, while the server still sends the others.
-        while let Some(row) = rows.try_next().await? {
-            events.push(decoder.event(&row)?);
-        }
-        Ok(events)
+    pub(crate) async fn read(&self, query: PgQuery) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.with(self.deadline(), |conn| events(query, conn).boxed()).await
     }
 
     /// The events that carry one of `ids`, asked for until `deadline`.
@@ -91,22 +86,36 @@ impl Log {
         ids: Vec<Uuid>,
         deadline: Instant,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        retry::until(deadline, || self.recorded_on(&self.pool, &ids)).await
+        let query = self.sql.query(&self.sql.known).bind(ids);
+        self.with(deadline, |conn| events(query, conn).boxed()).await
     }
 
     /// The events that carry one of `ids`.
     pub(crate) async fn recorded_on(
         &self,
-        executor: impl PgExecutor<'_>,
+        conn: &mut PgConnection,
         ids: &[Uuid],
     ) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-        self.events(self.sql.query(&self.sql.known).bind(ids), executor).await
+        events(self.sql.query(&self.sql.known).bind(ids), conn).await
     }
 
     /// The position of the last event.
     pub(crate) async fn last(&self) -> Result<Option<Position>, StoreError> {
-        let row = self.sql.query(&self.sql.head).fetch_one(&self.pool).await;
-        let number: i64 = row.and_then(|row| sqlx::Row::try_get(&row, 0)).map_err(store_error)?;
+        let row = self.fetch_one(self.sql.query(&self.sql.head)).await?;
+        let number: i64 = sqlx::Row::try_get(&row, 0).map_err(store_error)?;
         Ok(Position::from_sql(number)?)
     }
+}
+
+async fn events(
+    query: PgQuery,
+    conn: &mut PgConnection,
+) -> Result<Vec<RecordedEvent>, sqlx::Error> {
+    let (mut events, mut decoder) = (Vec::new(), Decoder::default());
+    let mut rows = query.fetch(conn);
+    // Each as it comes, while the server still sends the others.
+    while let Some(row) = rows.try_next().await? {
+        events.push(decoder.event(&row)?);
+    }
+    Ok(events)
 }

@@ -31,9 +31,12 @@ pub struct PgOptions {
     pub poll_interval: Duration,
     /// Bounds on one append or import. The defaults are those of [`Limits`].
     pub limits: Limits,
-    /// How long an append waits and is tried again before it is `Unavailable`. Default 10 s;
-    /// raise it to ride out longer failovers.
+    /// How long an append waits and is tried again before it is `Unavailable`, counted from the
+    /// call. Default 10 s; raise it to ride out longer failovers.
     pub append_timeout: Duration,
+    /// How long any other call takes at the most, the wait for a connection included, before it
+    /// is `Unavailable`. Default 10 s; raise it for searches that take longer.
+    pub call_timeout: Duration,
     /// How long a transaction of this store may idle before the server ends it. Default 10 s;
     /// raise it for projections that think for longer within one batch.
     pub idle_in_transaction_timeout: Duration,
@@ -53,6 +56,7 @@ impl Default for PgOptions {
             poll_interval: Duration::from_millis(100),
             limits: Limits::default(),
             append_timeout: Duration::from_secs(10),
+            call_timeout: Duration::from_secs(10),
             idle_in_transaction_timeout: Duration::from_secs(10),
             migrate: true,
         }
@@ -67,6 +71,7 @@ impl PgOptions {
         let durations = [
             ("poll_interval", self.poll_interval),
             ("append_timeout", self.append_timeout),
+            ("call_timeout", self.call_timeout),
             ("idle_in_transaction_timeout", self.idle_in_transaction_timeout),
         ];
         if let Some((name, _)) = durations.iter().find(|(_, d)| d.as_millis() == 0) {

@@ -5,7 +5,6 @@ use std::error::Error;
 use async_trait::async_trait;
 use highwater_core::{Document, Lease, Payload, ProjectionName, ProjectionStore, StoreError};
 use sqlx::postgres::PgRow;
-use std::sync::Arc;
 
 use crate::error::{is_transient, store_error};
 use crate::row::required;
@@ -16,7 +15,7 @@ impl ProjectionStore for PgStore {
     type Tx = PgTx;
 
     async fn begin(&self, lease: &Lease) -> Result<PgTx, StoreError> {
-        PgTx::begin(Arc::clone(self.log()), lease.clone()).await
+        PgTx::begin(self.log(), lease.clone()).await
     }
 
     async fn documents(
@@ -28,7 +27,7 @@ impl ProjectionStore for PgStore {
         let keys: Vec<&str> = keys.iter().map(String::as_str).filter(|k| !has_nul(k)).collect();
         let log = self.log();
         let query = log.sql.query(&log.sql.documents).bind(projection.as_str()).bind(keys);
-        let rows = query.fetch_all(&log.pool).await.map_err(store_error)?;
+        let rows = log.fetch_all(query).await?;
         rows.iter().map(document).collect::<Result<_, _>>().map_err(store_error)
     }
 
@@ -48,7 +47,7 @@ impl ProjectionStore for PgStore {
         let query = log.sql.query(&log.sql.scan_documents).bind(projection.as_str());
         let query = query.bind(prefix).bind(after).bind(behind_prefix(prefix));
         let query = query.bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        let rows = query.fetch_all(&log.pool).await.map_err(store_error)?;
+        let rows = log.fetch_all(query).await?;
         rows.iter().map(document).collect::<Result<_, _>>().map_err(store_error)
     }
 

@@ -65,7 +65,7 @@ impl Log {
             return Ok(self.last().await?.map(|last| Offset::new(last.get())));
         };
         let query = self.sql.query(&self.sql.stream_head).bind(stream.as_str());
-        let row = query.fetch_optional(&self.pool).await.map_err(store_error)?;
+        let row = self.fetch_optional(query).await?;
         let head = row.map_or(Ok(-1), |row| row.try_get(0)).map_err(store_error)?;
         Ok(Offset::from_sql(head)?)
     }
@@ -77,7 +77,7 @@ impl Log {
     ) -> Result<Vec<RecordedEvent>, StoreError> {
         let query = self.sql.query(&self.sql.read_all);
         let query = query.bind(Offset::to_sql(after)).bind(rows(limit));
-        self.events(query, &self.pool).await.map_err(store_error)
+        self.read(query).await
     }
 
     async fn read_stream(
@@ -88,7 +88,7 @@ impl Log {
     ) -> Result<Vec<RecordedEvent>, StoreError> {
         let query = self.sql.query(&self.sql.read_stream).bind(stream.as_str());
         let query = query.bind(Offset::to_sql(after)).bind(rows(limit));
-        self.events(query, &self.pool).await.map_err(store_error)
+        self.read(query).await
     }
 
     async fn scan(
@@ -108,7 +108,7 @@ impl Log {
             let query = self.sql.query(&self.sql.scan_all).bind(after).bind(window).bind(types);
             query.bind(name).bind(prefix).bind(rows(limit))
         };
-        self.events(query, &self.pool).await.map_err(store_error)
+        self.read(query).await
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::append::{bind_group, refusal};
+use crate::calls::lock_wait;
 use crate::error::store_error;
 use crate::group::{Done, Group};
 use crate::held::Held;
@@ -26,7 +27,7 @@ use crate::statements::Statements;
 /// its own; and what the function `append` says of the events.
 pub(crate) trait Entry: Send + Sync {
     /// The answer when it is not refused.
-    type Answer: Send;
+    type Answer: Send + Sync + 'static;
 
     fn id(&self) -> &SagaId;
     fn appends(&self) -> &[StreamAppend];
@@ -51,8 +52,14 @@ pub(crate) type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
 
 impl Log {
     /// Does each of the entries, or says why not, in as few calls as may be.
-    pub(crate) async fn carry_out<E: Entry>(&self, entries: &[E]) -> Each<E::Answer> {
-        let mut commit = Commit::new(self, entries);
+    ///
+    /// What has not been done by `deadline` is not done.
+    pub(crate) async fn carry_out<E: Entry>(
+        &self,
+        entries: &[E],
+        deadline: Instant,
+    ) -> Each<E::Answer> {
+        let mut commit = Commit::new(self, entries, deadline);
         loop {
             let waiting = commit.waiting();
             if waiting.is_empty() {
@@ -79,7 +86,7 @@ struct Commit<'a, E: Entry> {
 }
 
 impl<'a, E: Entry> Commit<'a, E> {
-    fn new(log: &'a Log, entries: &'a [E]) -> Self {
+    fn new(log: &'a Log, entries: &'a [E], deadline: Instant) -> Self {
         let limits = &log.options.limits;
         let check = |entry: &E| match entry.appends() {
             [] => None,
@@ -92,7 +99,7 @@ impl<'a, E: Entry> Commit<'a, E> {
             appended: HashSet::new(),
             facts: Facts::default(),
             is_one_by_one: false,
-            deadline: Instant::now() + log.options.append_timeout,
+            deadline,
         }
     }
 
@@ -147,8 +154,9 @@ impl<'a, E: Entry> Commit<'a, E> {
             let query = E::bind(&entries, sql.query(E::statement(sql))).bind(appends().bind_iter());
             bind_group(query, group)
         };
-        retry::until(self.deadline, || async {
-            let query = alone().unwrap_or_else(together);
+        let (alone, together) = (&alone, &together);
+        retry::until(self.deadline, |end| async move {
+            let query = alone().unwrap_or_else(together).bind(lock_wait(end));
             let call = async |conn: &mut PgConnection| query.fetch_one(conn).await;
             E::connection(self.log).with(pool, call).await
         })

@@ -37,7 +37,7 @@ pub(crate) fn group(log: &Arc<Log>) -> SagaReads {
 impl Log {
     /// Those of the sagas that there are, asked for until `deadline`.
     pub(crate) async fn sagas(&self, ids: &[&str], deadline: Instant) -> Result<Found, StoreError> {
-        retry::until(deadline, || async {
+        retry::until(deadline, |_| async {
             let query = self.sql.query(&self.sql.saga_known).bind(ids);
             let read = async |conn: &mut PgConnection| query.fetch_all(conn).await;
             let rows = self.saga_reads.with(&self.pool, read).await?;

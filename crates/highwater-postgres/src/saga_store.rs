@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use highwater_core::{
     ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaName, SagaQuery,
     SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal,
@@ -15,16 +17,17 @@ use sqlx::postgres::{PgBindIterExt, PgConnection};
 use tokio::time::Instant;
 
 use crate::PgStore;
+use crate::calls::{lock_wait, waiting};
 use crate::checkpoint_store::{TTL_MAX, signed};
-use crate::error::store_error;
 use crate::log::Log;
 use crate::retry;
+use crate::saga_commit::Entry;
 use crate::saga_row::{Unreadable, claimed, saga};
 
 #[async_trait]
 impl SagaStore for PgStore {
     async fn create_sagas(&self, sagas: Vec<NewSaga>) -> Each<CreatedSaga> {
-        self.log().carry_out(&sagas).await
+        self.carried_out(sagas).await
     }
 
     async fn claim_sagas(&self, claim: &SagaClaim) -> Result<Vec<ClaimedSaga>, StoreError> {
@@ -37,16 +40,19 @@ impl SagaStore for PgStore {
         let query = query.bind(microseconds(claim.ttl)).bind(rows(claim.limit));
         let query = query.bind(definitions().map(|(name, _)| name.as_str()).bind_iter());
         let query = query.bind(definitions().map(|(_, version)| i64::from(*version)).bind_iter());
-        let rows = query.fetch_all(&log.pool).await.map_err(store_error)?;
+        let rows = log.fetch_all(query).await?;
         Ok(rows.iter().filter_map(|row| readable(claimed(row))).collect())
     }
 
     async fn record_sagas(&self, transitions: Vec<SagaTransition>) -> Each<SagaRecorded> {
-        self.log().carry_out(&transitions).await
+        self.carried_out(transitions).await
     }
 
     async fn renew_sagas(&self, leases: Vec<SagaLease>, ttl: Duration) -> Each<()> {
-        self.log().renew_sagas(&leases, ttl).await
+        let log = Arc::clone(self.log());
+        let deadline = Instant::now() + log.options.append_timeout;
+        let renew = async move { log.renew_sagas(&leases, ttl, deadline).await };
+        self.log().apart(deadline, renew).await
     }
 
     async fn request_saga(
@@ -54,7 +60,8 @@ impl SagaStore for PgStore {
         id: &SagaId,
         request: SagaRequest,
     ) -> Result<SagaRecord, StoreError> {
-        loop {
+        let deadline = self.log().deadline();
+        while Instant::now() < deadline {
             let saga = self.saga(id).await?;
             let saga = saga.ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })?;
             // Whoever moved the saga meanwhile may have changed what it can be asked.
@@ -62,17 +69,26 @@ impl SagaStore for PgStore {
                 return Ok(asked);
             }
         }
+        Err(StoreError::Unavailable("the saga moves faster than it can be asked".into()))
     }
 
     async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError> {
         let log = self.log();
         let query = log.sql.query(&log.sql.saga_deliver).bind(signal.id.as_uuid());
         let query = query.bind(signal.saga.as_str()).bind(signal.key.as_str());
-        let row = query.bind(signal.data.as_str()).fetch_one(&log.pool).await;
-        if row.and_then(|row| row.try_get(0)).map_err(store_error)? {
-            log.sagas_due.ring_all();
-        }
-        Ok(())
+        let (query, sagas_due) = (query.bind(signal.data.as_str()), log.sagas_due.clone());
+        let deadline = log.deadline();
+        log.with(deadline, move |conn| {
+            let deliver = async move {
+                let row = waiting(query, deadline).fetch_one(conn).await?;
+                if row.try_get(0)? {
+                    sagas_due.ring_all();
+                }
+                Ok(())
+            };
+            deliver.boxed()
+        })
+        .await
     }
 
     async fn saga(&self, id: &SagaId) -> Result<Option<SagaRecord>, StoreError> {
@@ -99,19 +115,34 @@ impl SagaStore for PgStore {
     }
 }
 
+impl PgStore {
+    /// Has each of the entries carried out, whatever becomes of whoever asked for it.
+    async fn carried_out<E: Entry + 'static>(&self, entries: Vec<E>) -> Each<E::Answer> {
+        let log = Arc::clone(self.log());
+        let deadline = Instant::now() + log.options.append_timeout;
+        let work = async move { log.carry_out(&entries, deadline).await };
+        self.log().apart(deadline, work).await
+    }
+}
+
 impl Log {
     /// Extends those of the leases that are the latest.
-    async fn renew_sagas(&self, leases: &[SagaLease], ttl: Duration) -> Each<()> {
+    async fn renew_sagas(
+        &self,
+        leases: &[SagaLease],
+        ttl: Duration,
+        deadline: Instant,
+    ) -> Each<()> {
         let mut sorted: Vec<_> = leases.iter().collect();
         // Rows are locked in this order, so that two calls wait for each other in turn.
         sorted.sort_unstable_by_key(|lease| &lease.id);
-        let deadline = Instant::now() + self.options.append_timeout;
-        let renewed: HashSet<String> = retry::until(deadline, || async {
+        let sorted = &sorted;
+        let renewed: HashSet<String> = retry::until(deadline, |end| async move {
             let query = self.sql.query(&self.sql.saga_renew);
             let query = query.bind(sorted.iter().map(|lease| lease.id.as_str()).bind_iter());
             let query = query.bind(sorted.iter().map(|lease| signed(lease.epoch)).bind_iter());
             let query = query.bind(sorted.iter().map(|lease| lease.owner.as_str()).bind_iter());
-            let query = query.bind(microseconds(ttl));
+            let query = query.bind(microseconds(ttl)).bind(lock_wait(end));
             let renew = async |conn: &mut PgConnection| query.fetch_one(conn).await;
             // Not one of the pool: whoever takes all of those must not cost a worker its leases.
             let row = self.saga_records.with(&self.pool, renew).await?;
@@ -149,12 +180,18 @@ impl Log {
         let query = self.sql.query(&self.sql.saga_request).bind(seen.id.as_str());
         let query = query.bind(admitted.map(SagaRequest::as_str)).bind(state.as_str());
         let query = query.bind(is_unwinding).bind(pending.map(SagaRequest::as_str));
-        let row = query.fetch_optional(&self.pool).await.map_err(store_error)?;
-        let asked = row.as_ref().map(saga).transpose()?;
-        if asked.as_ref().is_some_and(|saga| saga.owner.is_none()) {
-            self.sagas_due.ring_all();
-        }
-        Ok(asked)
+        let (deadline, sagas_due) = (self.deadline(), self.sagas_due.clone());
+        let row = self.with(deadline, move |conn| {
+            let ask = async move {
+                let row = waiting(query, deadline).fetch_optional(conn).await?;
+                if row.is_some() {
+                    sagas_due.ring_all();
+                }
+                Ok(row)
+            };
+            ask.boxed()
+        });
+        Ok(row.await?.as_ref().map(saga).transpose()?)
     }
 
     /// The sagas that are searched for, those behind `after`.
@@ -165,7 +202,7 @@ impl Log {
     ) -> Result<Vec<SagaRecord>, StoreError> {
         // Planned anew for each search: which index serves it depends on what is null.
         let search = self.sql.query(&self.sql.saga_search).persistent(false);
-        let rows = search
+        let search = search
             .bind(query.correlation_id.as_ref().map(|id| id.as_str()))
             .bind(query.name.as_ref().map(SagaName::as_str))
             .bind(query.state.map(SagaState::as_str))
@@ -173,10 +210,8 @@ impl Log {
             .bind(query.until)
             .bind(after.map(|saga| saga.started_at))
             .bind(after.map(|saga| saga.id.as_str()))
-            .bind(rows(query.limit))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(store_error)?;
+            .bind(rows(query.limit));
+        let rows = self.fetch_all(search).await?;
         Ok(rows.iter().map(saga).collect::<Result<_, _>>()?)
     }
 }

@@ -21,7 +21,8 @@ const MIGRATIONS: [(&str, &str); 4] = [
 pub(crate) async fn migrate(pool: &PgPool, options: &PgOptions) -> Result<(), StoreError> {
     let schema = &options.schema;
     let mut tx = pool.begin().await.map_err(store_error)?;
-    let lock = "select pg_advisory_xact_lock(hashtextextended($1, 0))";
+    let lock = "select pg_advisory_xact_lock(hashtextextended($1, 0)) \
+                where (select set_config('lock_timeout', '10min', true)) is not null";
     sqlx::query(lock).bind(schema).execute(&mut *tx).await.map_err(store_error)?;
     // Asked only now, for another process may have made it while this one waited for the lock.
     let is_missing: bool = sqlx::query_scalar("select to_regnamespace($1) is null")

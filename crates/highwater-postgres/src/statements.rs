@@ -64,12 +64,14 @@ pub(crate) fn name_tables(sql: &'static str, options: &PgOptions) -> SqlStr {
     AssertSqlSafe(named).into_sql_str()
 }
 
-/// One round trip for both, and a batch that freezes cannot keep its locks.
+/// One round trip for all, and a batch that freezes cannot keep its locks.
 fn begin(options: &PgOptions) -> SqlStr {
     let idle = options.idle_in_transaction_timeout.as_millis();
+    let wait = options.call_timeout.as_millis();
     AssertSqlSafe(format!(
         "begin isolation level read committed; \
-         set local idle_in_transaction_session_timeout = '{idle}ms'"
+         set local idle_in_transaction_session_timeout = '{idle}ms'; \
+         set local lock_timeout = '{wait}ms'"
     ))
     .into_sql_str()
 }

@@ -2,17 +2,23 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use highwater_core::{Appended, GroupCommit, StoreError, StreamAppend, append_group};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::PgOptions;
 use crate::error::store_error;
 use crate::hints;
 use crate::log::Log;
+use crate::pool;
 use crate::saga_reads::{self, SagaReads};
 use crate::schema;
+
+/// How long the schema may take to be made, or to be waited for while another process makes it.
+const SCHEMA_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Keeps events, checkpoints and read models in PostgreSQL.
 ///
@@ -22,9 +28,12 @@ use crate::schema;
 #[derive(Clone)]
 pub struct PgStore(Arc<Shared>);
 
+/// The groups of appends that wait for their commit, each with its deadline.
+type Appends = GroupCommit<(Vec<StreamAppend>, Instant), Result<Appended, StoreError>>;
+
 struct Shared {
     log: Arc<Log>,
-    appends: GroupCommit<Vec<StreamAppend>, Result<Appended, StoreError>>,
+    appends: Appends,
     saga_reads: SagaReads,
     tasks: Vec<AbortHandle>,
 }
@@ -45,14 +54,7 @@ impl PgStore {
         options.check()?;
         let connection: PgConnectOptions = url.parse().map_err(|error| invalid_url(&error))?;
         let connection = connection.statement_cache_capacity(options.statement_cache_capacity);
-        let pool = PgPoolOptions::new()
-            .max_connections(options.max_connections)
-            // An append or a batch finds a broken connection out by itself; asking each time
-            // costs as much as a short query.
-            .test_before_acquire(false)
-            .connect_with(connection)
-            .await
-            .map_err(store_error)?;
+        let pool = pool::options(&options).connect_with(connection).await.map_err(store_error)?;
         Self::from_pool(pool, options).await
     }
 
@@ -60,23 +62,34 @@ impl PgStore {
     /// to listen, and, once there are sagas, one each to create them, to move them on and to look
     /// them up.
     ///
-    /// Creates what is missing, like [`connect`](Self::connect). Give the pool
-    /// `test_before_acquire(false)` and at least two connections.
+    /// Creates what is missing, like [`connect`](Self::connect). Make the pool from
+    /// [`pool_options`](Self::pool_options), and give it at least two connections.
     pub async fn from_pool(pool: PgPool, options: PgOptions) -> Result<Self, StoreError> {
         options.check()?;
-        schema::check_isolation(&pool).await?;
-        if options.migrate {
-            schema::migrate(&pool, &options).await?;
-        }
         let log = Arc::new(Log::new(pool, options));
+        let new = Arc::clone(&log);
+        let deadline = Instant::now() + SCHEMA_TIMEOUT;
+        let prepare = async move {
+            schema::check_isolation(&new.pool).await?;
+            if new.options.migrate {
+                schema::migrate(&new.pool, &new.options).await?;
+            }
+            Ok(())
+        };
+        log.apart(deadline, prepare).await?;
         let tasks = hints::spawn(&log);
-        let committer = Arc::clone(&log);
-        let appends = GroupCommit::new(append_group::choose, move |batches| {
-            let log = Arc::clone(&committer);
-            Box::pin(async move { log.commit(&batches).await })
-        });
-        let saga_reads = saga_reads::group(&log);
+        let (appends, saga_reads) = (group_appends(&log), saga_reads::group(&log));
         Ok(Self(Arc::new(Shared { log, appends, saga_reads, tasks })))
+    }
+
+    /// What a pool needs for [`from_pool`](Self::from_pool): that a connection which does not
+    /// answer is replaced, and that none is handed out inside a transaction.
+    ///
+    /// The driver leaves a transaction open when a begin is dropped in the middle; what somebody
+    /// else then does on that connection is confirmed and never committed.
+    #[must_use]
+    pub fn pool_options(options: &PgOptions) -> PgPoolOptions {
+        pool::options(options)
     }
 
     /// The pool, for queries on read models.
@@ -97,7 +110,7 @@ impl PgStore {
         &self.0.log
     }
 
-    pub(crate) fn appends(&self) -> &GroupCommit<Vec<StreamAppend>, Result<Appended, StoreError>> {
+    pub(crate) fn appends(&self) -> &Appends {
         &self.0.appends
     }
 
@@ -112,6 +125,22 @@ impl fmt::Debug for PgStore {
             .field("schema", &self.0.log.options.schema)
             .finish_non_exhaustive()
     }
+}
+
+/// Has the appends that arrive while others are committed share the next call.
+fn group_appends(log: &Arc<Log>) -> Appends {
+    let log = Arc::clone(log);
+    let choose = |waiting: &[&(Vec<StreamAppend>, Instant)]| {
+        append_group::choose(&waiting.iter().map(|(batch, _)| batch).collect::<Vec<_>>())
+    };
+    GroupCommit::new(choose, move |group| {
+        let log = Arc::clone(&log);
+        Box::pin(async move {
+            let (batches, deadlines): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+            let latest = deadlines.into_iter().max().unwrap_or_else(Instant::now);
+            log.commit(&batches, latest).await
+        })
+    })
 }
 
 /// The URL itself is left out, for it may hold a password.

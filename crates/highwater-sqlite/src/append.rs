@@ -7,6 +7,7 @@ use highwater_core::{
     Appended, EventId, Imported, NewEvent, Offset, Position, StoreError, StreamAppend, StreamName,
 };
 use sqlx::{Row as _, SqliteConnection, SqlitePool};
+use tokio::time::Instant;
 
 use crate::error::{damaged, store_error};
 use crate::insert::Insert;
@@ -26,12 +27,13 @@ static INSERT_EVENTS: LazyLock<Insert> = LazyLock::new(|| {
 });
 
 /// Appends a group in one transaction: each append succeeds or fails by itself, but for a failure
-/// of the transaction, which is everyone's. With the answers comes the new head of the log, if any.
+/// of the transaction, which is everyone's, as when it has not begun by `deadline`. With the answers comes the new head of the log, if any.
 pub(crate) async fn append_group(
     writer: &SqlitePool,
     group: &[Vec<StreamAppend>],
+    deadline: Instant,
 ) -> (Vec<Result<Appended, StoreError>>, Option<Position>) {
-    match try_append_group(writer, group).await {
+    match try_append_group(writer, group, deadline).await {
         Ok(answers) => answers,
         Err(error) => {
             let mut error = error.for_each();
@@ -43,8 +45,9 @@ pub(crate) async fn append_group(
 async fn try_append_group(
     writer: &SqlitePool,
     group: &[Vec<StreamAppend>],
+    deadline: Instant,
 ) -> Result<(Vec<Result<Appended, StoreError>>, Option<Position>), StoreError> {
-    let mut tx = begin(writer).await?;
+    let mut tx = begin(writer, deadline).await?;
     let answers = append(&mut tx, group).await?;
     tx.commit().await.map_err(store_error)?;
     Ok(answers)

@@ -11,55 +11,66 @@ use highwater_core::{
 use crate::checkpoints::{at, held, under};
 use crate::error::store_error;
 use crate::insert::Statement;
-use crate::write::begin;
 use crate::{SqliteStore, checkpoints, dead_letters, leases};
 
 #[async_trait]
 impl CheckpointStore for SqliteStore {
     async fn checkpoint(&self, key: &CheckpointKey) -> Result<Option<Checkpoint>, StoreError> {
-        checkpoints::one(&self.readers, key).await
+        let key = key.clone();
+        self.read_with(|conn| Box::pin(async move { checkpoints::one(conn, &key).await })).await
     }
 
     async fn checkpoints(
         &self,
         projection: Option<&ProjectionName>,
     ) -> Result<Vec<Checkpoint>, StoreError> {
-        checkpoints::find(&self.readers, projection, None).await
+        let projection = projection.cloned();
+        self.read_with(|conn| {
+            Box::pin(async move { checkpoints::find(conn, projection.as_ref(), None).await })
+        })
+        .await
     }
 
     async fn save(&self, lease: &Lease, advance: &Advance) -> Result<(), StoreError> {
-        let mut tx = begin(&self.writer).await?;
-        checkpoints::advance(&mut tx, lease, advance).await?;
-        tx.commit().await.map_err(store_error)
+        let (lease, advance) = (lease.clone(), advance.clone());
+        self.write_with(|conn| {
+            Box::pin(async move { checkpoints::advance(conn, &lease, &advance).await })
+        })
+        .await
     }
 
     async fn reset(&self, key: &CheckpointKey) -> Result<(), StoreError> {
-        self.run(at(include_str!("../sql/reset.sql"), key)).await
+        self.execute(at(include_str!("../sql/reset.sql"), key)).await
     }
 
     async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
-        let mut tx = begin(&self.writer).await?;
-        checkpoints::begin_rebuild(&mut tx, lease).await?;
-        tx.commit().await.map_err(store_error)
+        let lease = lease.clone();
+        self.write_with(|conn| {
+            Box::pin(async move { checkpoints::begin_rebuild(conn, &lease).await })
+        })
+        .await
     }
 
     async fn delete(&self, key: &CheckpointKey) -> Result<(), StoreError> {
-        let mut tx = begin(&self.writer).await?;
         let row = "delete from checkpoints where projection_name = ?1 and stream_name = ?2";
-        at(row, key).execute(&mut *tx).await.map_err(store_error)?;
-        dead_letters::clear(&mut tx, key).await?;
-        tx.commit().await.map_err(store_error)
+        let (row, key) = (at(row, key), key.clone());
+        self.write_with(|conn| {
+            Box::pin(async move {
+                row.execute(&mut *conn).await.map_err(store_error)?;
+                dead_letters::clear(conn, &key).await
+            })
+        })
+        .await
     }
 
     async fn record_error(&self, lease: &Lease, error: &str) -> Result<(), StoreError> {
-        let mut tx = begin(&self.writer).await?;
         let record = under(include_str!("../sql/record_error.sql"), lease).bind(error.to_owned());
-        held(record, &mut tx, lease).await?;
-        tx.commit().await.map_err(store_error)
+        let lease = lease.clone();
+        self.write_with(|conn| Box::pin(async move { held(record, conn, &lease).await })).await
     }
 
     async fn request_rebuild(&self, key: &CheckpointKey) -> Result<(), StoreError> {
-        self.run(at(include_str!("../sql/request_rebuild.sql"), key)).await
+        self.execute(at(include_str!("../sql/request_rebuild.sql"), key)).await
     }
 
     async fn acquire(
@@ -68,24 +79,26 @@ impl CheckpointStore for SqliteStore {
         owner: &Owner,
         ttl: Duration,
     ) -> Result<Option<(Lease, Checkpoint)>, StoreError> {
-        let mut tx = begin(&self.writer).await?;
-        let Some(lease) = leases::acquire(&mut tx, key, owner, ttl).await? else {
-            return Ok(None);
-        };
-        let checkpoint = checkpoints::one(&mut *tx, key).await?;
-        tx.commit().await.map_err(store_error)?;
-        Ok(checkpoint.map(|checkpoint| (lease, checkpoint)))
+        let (key, owner) = (key.clone(), owner.clone());
+        self.transact(move |mut tx| async move {
+            let Some(lease) = leases::acquire(&mut tx, &key, &owner, ttl).await? else {
+                return Ok(None);
+            };
+            let checkpoint = checkpoints::one(&mut *tx, &key).await?;
+            tx.commit().await.map_err(store_error)?;
+            Ok(checkpoint.map(|checkpoint| (lease, checkpoint)))
+        })
+        .await
     }
 
     async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<RebuildRequested, StoreError> {
-        let mut tx = begin(&self.writer).await?;
-        let rebuild_requested = leases::renew(&mut tx, lease, ttl).await?;
-        tx.commit().await.map_err(store_error)?;
-        Ok(rebuild_requested)
+        let lease = lease.clone();
+        self.write_with(move |conn| Box::pin(async move { leases::renew(conn, &lease, ttl).await }))
+            .await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
-        self.run(under(include_str!("../sql/release.sql"), lease)).await
+        self.execute(under(include_str!("../sql/release.sql"), lease)).await
     }
 
     async fn dead_letters(
@@ -94,15 +107,20 @@ impl CheckpointStore for SqliteStore {
         after: Option<Offset>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, StoreError> {
-        dead_letters::page(&self.readers, key, after, limit).await
+        let key = key.clone();
+        self.read_with(move |conn| {
+            Box::pin(async move { dead_letters::page(conn, &key, after, limit).await })
+        })
+        .await
     }
 }
 
 impl SqliteStore {
     /// Runs one statement in a transaction of its own.
-    async fn run(&self, statement: Statement) -> Result<(), StoreError> {
-        let mut tx = begin(&self.writer).await?;
-        statement.execute(&mut *tx).await.map_err(store_error)?;
-        tx.commit().await.map_err(store_error)
+    async fn execute(&self, statement: Statement) -> Result<(), StoreError> {
+        self.write_with(|conn| {
+            Box::pin(async move { statement.execute(conn).await.map(drop).map_err(store_error) })
+        })
+        .await
     }
 }

@@ -1,6 +1,6 @@
 //! Opens the file, brings its schema up to date and connects to it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use highwater_core::StoreError;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -22,6 +22,10 @@ const MIGRATIONS_TABLE: &str = "highwater_migrations";
 
 /// Rows that a reading connection may run ahead of the task that takes them.
 const ROWS_AHEAD: usize = 1_000;
+
+/// How long SQLite itself waits for another process that writes, before the call that waits sees
+/// whether it may wait on.
+const WRITER_BUSY_MAX: Duration = Duration::from_millis(100);
 
 /// The connection that writes, and those that read.
 pub(crate) async fn connect(
@@ -47,7 +51,7 @@ pub(crate) async fn connect(
     let readers = pool(options.readers, options).connect_with(read_only).await;
     let writer = pool(1, options)
         .after_release(|conn, _| Box::pin(has_no_transaction(conn)))
-        .connect_with(file)
+        .connect_with(file.busy_timeout(options.busy_timeout.min(WRITER_BUSY_MAX)))
         .await;
     Ok((writer.map_err(store_error)?, readers.map_err(store_error)?))
 }
@@ -84,7 +88,7 @@ async fn use_write_ahead_log(
         match set {
             // SQLite does not wait for the lock that the change of a new file needs.
             Err(error) if is_busy(&error) && started.elapsed() < options.busy_timeout => {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
             other => break other.map_err(store_error)?,
         }

@@ -5,7 +5,7 @@ use highwater_core::{
     StoreError, StreamName,
 };
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::{Row, SqliteConnection};
 
 use crate::checkpoints::at;
 use crate::error::{damaged, store_error};
@@ -33,7 +33,7 @@ pub(crate) async fn add(
 
 /// Those behind `after`, by offset, at most `limit`.
 pub(crate) async fn page(
-    readers: &SqlitePool,
+    conn: &mut SqliteConnection,
     key: &CheckpointKey,
     after: Option<Offset>,
     limit: usize,
@@ -41,7 +41,7 @@ pub(crate) async fn page(
     let rows = at(include_str!("../sql/dead_letters.sql"), key)
         .bind(Offset::to_sql(after))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows = rows.fetch_all(readers).await.map_err(store_error)?;
+    let rows = rows.fetch_all(conn).await.map_err(store_error)?;
     rows.iter().map(|row| dead_letter(key, row).map_err(damaged)).collect()
 }
 

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use highwater_core::{Document, Payload, ProjectionName, StoreError};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::{Row, SqliteConnection};
 
 use crate::append::json;
 use crate::error::store_error;
@@ -17,19 +17,19 @@ static PUT: LazyLock<Insert> = LazyLock::new(|| {
 
 /// Those under `keys`.
 pub(crate) async fn find(
-    readers: &SqlitePool,
+    conn: &mut SqliteConnection,
     projection: &ProjectionName,
     keys: &[String],
 ) -> Result<Vec<Document>, StoreError> {
     let found = sqlx::query(include_str!("../sql/find_documents.sql"))
         .bind(projection.to_string())
         .bind(json(keys.iter().map(String::as_str)));
-    documents(&found.fetch_all(readers).await.map_err(store_error)?)
+    documents(&found.fetch_all(conn).await.map_err(store_error)?)
 }
 
 /// Those whose key starts with `prefix`, behind `after`, by key, at most `limit`.
 pub(crate) async fn scan(
-    readers: &SqlitePool,
+    conn: &mut SqliteConnection,
     projection: &ProjectionName,
     prefix: &str,
     after: Option<&str>,
@@ -41,7 +41,7 @@ pub(crate) async fn scan(
         .bind(after.map(str::to_owned))
         .bind(first_beyond(prefix))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    documents(&found.fetch_all(readers).await.map_err(store_error)?)
+    documents(&found.fetch_all(conn).await.map_err(store_error)?)
 }
 
 fn documents(rows: &[SqliteRow]) -> Result<Vec<Document>, StoreError> {

@@ -7,24 +7,25 @@ use highwater_core::{
 };
 
 use crate::error::store_error;
-use crate::write::begin;
 use crate::{SqliteStore, append, read};
 
 #[async_trait]
 impl EventStore for SqliteStore {
     async fn append(&self, batch: Vec<StreamAppend>) -> Result<Appended, StoreError> {
         rules::check(&batch, &self.limits)?;
-        let broken_off = || StoreError::Unavailable("the commit of the append broke off".into());
-        self.appends.submit(batch).await.unwrap_or_else(|| Err(broken_off()))
+        self.append_grouped(batch).await
     }
 
     async fn import(&self, events: Vec<(StreamName, NewEvent)>) -> Result<Imported, StoreError> {
         rules::check_events(events.iter().map(|(_, event)| event), &self.limits)?;
-        let mut tx = begin(&self.writer).await?;
-        let (imported, head) = append::import(&mut tx, &events).await?;
-        tx.commit().await.map_err(store_error)?;
-        self.bell.ring(head);
-        Ok(imported)
+        let bell = self.bell.clone();
+        self.transact(|mut tx| async move {
+            let (imported, head) = append::import(&mut tx, &events).await?;
+            tx.commit().await.map_err(store_error)?;
+            bell.ring(head);
+            Ok(imported)
+        })
+        .await
     }
 
     async fn read(
@@ -34,12 +35,16 @@ impl EventStore for SqliteStore {
         after: Option<Offset>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        read::page(&self.readers, source, types, after, limit).await
+        let (source, types) = (source.clone(), types.to_vec());
+        self.read_with(move |conn| {
+            Box::pin(async move { read::page(conn, &source, &types, after, limit).await })
+        })
+        .await
     }
 
     async fn head(&self, source: &Source) -> Result<Option<Offset>, StoreError> {
-        let mut conn = self.readers.acquire().await.map_err(store_error)?;
-        read::head(&mut conn, source).await
+        let source = source.clone();
+        self.read_with(move |conn| Box::pin(async move { read::head(conn, &source).await })).await
     }
 
     fn wake(&self) -> Wake {

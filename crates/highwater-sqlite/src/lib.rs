@@ -11,6 +11,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod append;
+mod calls;
 mod checkpoint_store;
 mod checkpoints;
 mod connect;
@@ -27,6 +28,7 @@ mod projection_store;
 mod read;
 mod recorded;
 mod saga_batch;
+mod saga_claim;
 mod saga_rows;
 mod saga_search;
 mod saga_signals;

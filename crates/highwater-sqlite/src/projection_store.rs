@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use highwater_core::{
     Change, Document, Lease, Payload, ProjectionName, ProjectionStore, ProjectionTx, StoreError,
 };
-use sqlx::SqliteConnection;
+use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use crate::error::{is_transient, store_error};
 use crate::{SqliteStore, SqliteWrite, checkpoints, documents};
@@ -30,7 +30,7 @@ impl ProjectionStore for SqliteStore {
     type Tx = SqliteTx;
 
     async fn begin(&self, lease: &Lease) -> Result<SqliteTx, StoreError> {
-        let write = SqliteWrite::begin(&self.writer).await?;
+        let write = SqliteWrite::begin(self).await?;
         Ok(SqliteTx { write, lease: lease.clone() })
     }
 
@@ -39,7 +39,11 @@ impl ProjectionStore for SqliteStore {
         projection: &ProjectionName,
         keys: &[String],
     ) -> Result<Vec<Document>, StoreError> {
-        documents::find(&self.readers, projection, keys).await
+        let (projection, keys) = (projection.clone(), keys.to_vec());
+        self.read_with(move |conn| {
+            Box::pin(async move { documents::find(conn, &projection, &keys).await })
+        })
+        .await
     }
 
     async fn scan(
@@ -49,7 +53,15 @@ impl ProjectionStore for SqliteStore {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Document>, StoreError> {
-        documents::scan(&self.readers, projection, prefix, after, limit).await
+        let (projection, prefix) = (projection.clone(), prefix.to_owned());
+        let after = after.map(str::to_owned);
+        self.read_with(move |conn| {
+            let scan = async move {
+                documents::scan(conn, &projection, &prefix, after.as_deref(), limit).await
+            };
+            Box::pin(scan)
+        })
+        .await
     }
 
     fn is_transient(&self, error: &(dyn std::error::Error + 'static)) -> bool {
@@ -60,21 +72,25 @@ impl ProjectionStore for SqliteStore {
 #[async_trait]
 impl ProjectionTx for SqliteTx {
     async fn write(&mut self, changes: Vec<(String, Option<Payload>)>) -> Result<(), StoreError> {
-        documents::write(self.write.conn(), &self.lease.key.projection, changes).await
+        let Self { write, lease } = self;
+        let projection = &lease.key.projection;
+        write.change(async |conn| documents::write(conn, projection, changes).await).await
     }
 
     async fn clear(&mut self) -> Result<(), StoreError> {
-        documents::clear(self.write.conn(), &self.lease.key.projection).await
+        let Self { write, lease } = self;
+        write.change(async |conn| documents::clear(conn, &lease.key.projection).await).await
     }
 
     async fn commit(self, change: Change) -> Result<(), StoreError> {
-        let mut tx = self.write.seal().await?;
-        match &change {
-            Change::Advance(advance) => {
-                checkpoints::advance(&mut tx, &self.lease, advance).await?;
+        let Self { write, lease } = self;
+        let commit = |mut tx: Transaction<'static, Sqlite>| async move {
+            match &change {
+                Change::Advance(advance) => checkpoints::advance(&mut tx, &lease, advance).await?,
+                Change::Reset => checkpoints::begin_rebuild(&mut tx, &lease).await?,
             }
-            Change::Reset => checkpoints::begin_rebuild(&mut tx, &self.lease).await?,
-        }
-        tx.commit().await.map_err(store_error)
+            tx.commit().await.map_err(store_error)
+        };
+        write.end(commit).await
     }
 }

@@ -1,7 +1,7 @@
 //! Reads pages of events.
 
 use highwater_core::{EventType, Offset, Page, Source, StoreError};
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::SqliteConnection;
 
 use crate::append::json;
 use crate::error::{damaged, store_error};
@@ -18,7 +18,7 @@ const WINDOW: i64 = 100_000;
 ///
 /// The bound is taken first. Commits come one after another, so nothing can appear below it later.
 pub(crate) async fn page(
-    readers: &SqlitePool,
+    conn: &mut SqliteConnection,
     source: &Source,
     types: &[EventType],
     after: Option<Offset>,
@@ -27,8 +27,7 @@ pub(crate) async fn page(
     if limit == 0 {
         return Err(StoreError::invalid("a page of no events"));
     }
-    let mut conn = readers.acquire().await.map_err(store_error)?;
-    let head = head(&mut conn, source).await?;
+    let head = head(conn, source).await?;
     if head <= after {
         return Ok(Page { events: Vec::new(), scanned_to: after, is_end: true });
     }
@@ -43,7 +42,7 @@ pub(crate) async fn page(
         .bind(Offset::to_sql(bound))
         .bind((!types.is_empty()).then(|| json(types.iter().map(EventType::as_str))))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows = rows.fetch_all(&mut *conn).await.map_err(store_error)?;
+    let rows = rows.fetch_all(conn).await.map_err(store_error)?;
     let events = recorded(&rows)?;
     let scanned_to = match events.last() {
         Some(last) if events.len() == limit => Some(source.offset_of(last)),

@@ -1,6 +1,5 @@
 //! The store of sagas.
 
-use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,18 +8,16 @@ use highwater_core::{
     SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, StoreError, Wake,
 };
 
+use crate::calls::Work;
 use crate::error::store_error;
 use crate::saga_batch::{Done, create, now, record};
-use crate::write::begin;
-use crate::{SqliteStore, saga_rows, saga_search, saga_signals};
+use crate::{SqliteStore, saga_claim, saga_rows, saga_search, saga_signals};
 
 #[async_trait]
 impl SagaStore for SqliteStore {
     async fn create_sagas(&self, sagas: Vec<NewSaga>) -> Each<CreatedSaga> {
-        let mut tx = begin(&self.writer).await?;
-        let done = create(&mut tx, &sagas, &self.limits).await?;
-        tx.commit().await.map_err(store_error)?;
-        Ok(self.announce(done))
+        let limits = self.limits;
+        self.change(move |conn| Box::pin(async move { create(conn, &sagas, &limits).await })).await
     }
 
     async fn claim_sagas(&self, claim: &SagaClaim) -> Result<Vec<ClaimedSaga>, StoreError> {
@@ -28,60 +25,28 @@ impl SagaStore for SqliteStore {
             return Err(StoreError::invalid("a claim of no sagas, or for no time"));
         }
         // Asked of a reader first, so that idle workers do not take turns writing nothing.
-        let mut reader = self.readers.acquire().await.map_err(store_error)?;
-        if saga_search::due(&mut reader, claim).await?.is_empty() {
+        let asked = claim.clone();
+        let due = self
+            .read_with(|conn| Box::pin(async move { saga_search::due(conn, &asked).await }))
+            .await?;
+        if due.is_empty() {
             return Ok(Vec::new());
         }
-        drop(reader);
-        let mut tx = begin(&self.writer).await?;
-        let (due, now) = (saga_search::due(&mut tx, claim).await?, now(&mut tx).await?);
-        let mut found = saga_rows::find(&mut *tx, due.iter()).await?;
-        let (mut claimed, mut rows) =
-            (Vec::with_capacity(due.len()), Vec::with_capacity(due.len()));
-        for id in &due {
-            let mut saga = match found.remove(id) {
-                Some(Ok(saga)) => saga,
-                Some(Err(error)) => {
-                    let cause = error.source().map(ToString::to_string);
-                    tracing::error!(saga = %id, cause, "a saga that is due is left as it is");
-                    saga_rows::put_off(&mut tx, id, claim.ttl, now).await?;
-                    continue;
-                }
-                None => continue,
-            };
-            let is_takeover = saga.claim(&claim.owner, claim.ttl, now);
-            let signal = saga_signals::take_for(&mut tx, &saga.record).await?;
-            claimed.push(saga.claimed(is_takeover, signal, now));
-            rows.push(saga);
-        }
-        saga_rows::put(&mut tx, &rows).await?;
-        tx.commit().await.map_err(store_error)?;
-        Ok(claimed)
+        let claim = claim.clone();
+        self.write_with(|conn| Box::pin(async move { saga_claim::claim(conn, &claim).await })).await
     }
 
     async fn record_sagas(&self, transitions: Vec<SagaTransition>) -> Each<SagaRecorded> {
-        let mut tx = begin(&self.writer).await?;
-        let done = record(&mut tx, &transitions, &self.limits).await?;
-        tx.commit().await.map_err(store_error)?;
-        Ok(self.announce(done))
+        let limits = self.limits;
+        self.change(move |conn| Box::pin(async move { record(conn, &transitions, &limits).await }))
+            .await
     }
 
     async fn renew_sagas(&self, leases: Vec<SagaLease>, ttl: Duration) -> Each<()> {
-        let mut tx = begin(&self.writer).await?;
-        let now = now(&mut tx).await?;
-        let mut found = saga_rows::find(&mut *tx, leases.iter().map(|lease| &lease.id)).await?;
-        let mut rows = Vec::with_capacity(leases.len());
-        let renew = |lease: &SagaLease| {
-            let unknown = || StoreError::SagaUnknown { id: lease.id.clone() };
-            let mut saga = found.remove(&lease.id).ok_or_else(unknown)??;
-            saga.renew(lease, ttl, now)?;
-            rows.push(saga);
-            Ok(())
-        };
-        let answers = leases.iter().map(renew).collect();
-        saga_rows::put(&mut tx, &rows).await?;
-        tx.commit().await.map_err(store_error)?;
-        Ok(answers)
+        self.write_with(move |conn| {
+            Box::pin(async move { saga_claim::renew(conn, &leases, ttl).await })
+        })
+        .await
     }
 
     async fn request_saga(
@@ -89,31 +54,43 @@ impl SagaStore for SqliteStore {
         id: &SagaId,
         request: SagaRequest,
     ) -> Result<SagaRecord, StoreError> {
-        let mut tx = begin(&self.writer).await?;
-        let now = now(&mut tx).await?;
-        let found = saga_rows::find(&mut *tx, std::iter::once(id)).await?.remove(id);
-        let mut saga = found.ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })??;
-        saga.ask(request, now)?;
-        saga_rows::put(&mut tx, std::slice::from_ref(&saga)).await?;
-        tx.commit().await.map_err(store_error)?;
-        if saga.is_due(now) {
-            self.sagas_due.ring_all();
-        }
-        Ok(saga.record)
+        let (id, sagas_due) = (id.clone(), self.sagas_due.clone());
+        self.transact(move |mut tx| async move {
+            let now = now(&mut tx).await?;
+            let found = saga_rows::find(&mut *tx, std::iter::once(&id)).await?.remove(&id);
+            let mut saga = found.ok_or_else(|| StoreError::SagaUnknown { id: id.clone() })??;
+            saga.ask(request, now)?;
+            saga_rows::put(&mut tx, std::slice::from_ref(&saga)).await?;
+            tx.commit().await.map_err(store_error)?;
+            if saga.is_due(now) {
+                sagas_due.ring_all();
+            }
+            Ok(saga.record)
+        })
+        .await
     }
 
     async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError> {
-        let mut tx = begin(&self.writer).await?;
-        let is_any_due = saga_signals::keep(&mut tx, &signal).await?;
-        tx.commit().await.map_err(store_error)?;
-        if is_any_due {
-            self.sagas_due.ring_all();
-        }
-        Ok(())
+        let sagas_due = self.sagas_due.clone();
+        self.transact(|mut tx| async move {
+            let is_any_due = saga_signals::keep(&mut tx, &signal).await?;
+            tx.commit().await.map_err(store_error)?;
+            if is_any_due {
+                sagas_due.ring_all();
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn saga(&self, id: &SagaId) -> Result<Option<SagaRecord>, StoreError> {
-        let found = saga_rows::find(&self.readers, std::iter::once(id)).await?.remove(id);
+        let wanted = id.clone();
+        let found = self
+            .read_with(|conn| {
+                Box::pin(async move { saga_rows::find(conn, std::iter::once(&wanted)).await })
+            })
+            .await?
+            .remove(id);
         Ok(found.transpose()?.map(|saga| saga.record))
     }
 
@@ -128,8 +105,11 @@ impl SagaStore for SqliteStore {
                 Some(self.saga(id).await?.ok_or_else(unknown)?)
             }
         };
-        let mut reader = self.readers.acquire().await.map_err(store_error)?;
-        saga_search::search(&mut reader, query, after.as_ref()).await
+        let query = query.clone();
+        self.read_with(|conn| {
+            Box::pin(async move { saga_search::search(conn, &query, after.as_ref()).await })
+        })
+        .await
     }
 
     fn sagas_due(&self) -> Wake {
@@ -138,12 +118,18 @@ impl SagaStore for SqliteStore {
 }
 
 impl SqliteStore {
-    /// Wakes whoever waits for what was committed, and passes on the answers.
-    fn announce<T>(&self, done: Done<T>) -> Vec<Result<T, StoreError>> {
-        self.bell.ring(done.head);
-        if done.is_any_due {
-            self.sagas_due.ring_all();
-        }
-        done.answers
+    /// Changes sagas in one transaction, and wakes whoever waits for what was committed.
+    async fn change<T: Send + 'static>(&self, work: impl Work<Done<T>>) -> Each<T> {
+        let (bell, sagas_due) = (self.bell.clone(), self.sagas_due.clone());
+        self.transact(|mut tx| async move {
+            let done = work(&mut tx).await?;
+            tx.commit().await.map_err(store_error)?;
+            bell.ring(done.head);
+            if done.is_any_due {
+                sagas_due.ring_all();
+            }
+            Ok(done.answers)
+        })
+        .await
     }
 }

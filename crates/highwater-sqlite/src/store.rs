@@ -2,14 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use highwater_core::{
-    Appended, Bell, GroupCommit, Limits, StoreError, StreamAppend, append as rules, append_group,
-};
-use sqlx::SqlitePool;
+use highwater_core::calls::Calls;
+use highwater_core::{Appended, Bell, Limits, StoreError, StreamAppend, append as rules};
 use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::task::JoinSet;
 
+use crate::calls::{self, Appends};
 use crate::error::store_error;
 use crate::{SqliteOptions, SqliteWrite, append, connect, poll};
 
@@ -22,11 +23,13 @@ use crate::{SqliteOptions, SqliteWrite, append, connect, poll};
 pub struct SqliteStore {
     pub(crate) writer: SqlitePool,
     pub(crate) readers: SqlitePool,
-    pub(crate) appends: Arc<GroupCommit<Vec<StreamAppend>, Result<Appended, StoreError>>>,
+    pub(crate) calls: Calls,
+    pub(crate) appends: Arc<Appends>,
     pub(crate) bell: Bell,
     /// Rings when this store has made a saga due.
     pub(crate) sagas_due: Bell,
     pub(crate) limits: Limits,
+    pub(crate) busy_timeout: Duration,
     _poll: Arc<JoinSet<()>>,
 }
 
@@ -52,27 +55,17 @@ impl SqliteStore {
         let (writer, readers) = connect::connect(file, &options).await?;
         let bell = Bell::new();
         let poll = poll::spawn(readers.clone(), bell.clone(), options.poll_interval);
-        let appends = {
-            let (writer, bell) = (writer.clone(), bell.clone());
-            GroupCommit::new(append_group::choose, move |group| {
-                let (writer, bell) = (writer.clone(), bell.clone());
-                Box::pin(async move {
-                    let (answers, head) = append::append_group(&writer, &group).await;
-                    bell.ring(head);
-                    answers
-                })
-            })
-        };
-        let (appends, limits, _poll) = (Arc::new(appends), options.limits, Arc::new(poll));
-        let sagas_due = Bell::new();
-        Ok(Self { writer, readers, appends, bell, sagas_due, limits, _poll })
+        let appends = Arc::new(calls::appends(&writer, &bell));
+        let (calls, _poll, sagas_due) = (Calls::new(), Arc::new(poll), Bell::new());
+        let SqliteOptions { limits, busy_timeout, .. } = options;
+        Ok(Self { writer, readers, calls, appends, bell, sagas_due, limits, busy_timeout, _poll })
     }
 
     /// Begins a write transaction, for tables of the user's own or to append with.
     ///
     /// Fails with `Unavailable` when the writer is not free within the busy timeout.
     pub async fn begin_write(&self) -> Result<SqliteWrite, StoreError> {
-        SqliteWrite::begin(&self.writer).await
+        SqliteWrite::begin(self).await
     }
 
     /// Appends inside the user's own transaction and commits both, or neither.
@@ -86,16 +79,19 @@ impl SqliteStore {
         batch: Vec<StreamAppend>,
     ) -> Result<Appended, StoreError> {
         rules::check(&batch, &self.limits)?;
-        let mut tx = write.seal().await?;
-        let (answers, head) = append::append(&mut tx, &[batch]).await?;
-        let appended = answers.into_iter().collect::<Result<Vec<_>, _>>()?.swap_remove(0);
-        if head.is_none() {
-            tx.rollback().await.map_err(store_error)?;
-            return Ok(appended);
-        }
-        tx.commit().await.map_err(store_error)?;
-        self.bell.ring(head);
-        Ok(appended)
+        let bell = self.bell.clone();
+        let append = |mut tx: Transaction<'static, Sqlite>| async move {
+            let (answers, head) = append::append(&mut tx, &[batch]).await?;
+            let appended = answers.into_iter().collect::<Result<Vec<_>, _>>()?.swap_remove(0);
+            if head.is_none() {
+                tx.rollback().await.map_err(store_error)?;
+                return Ok(appended);
+            }
+            tx.commit().await.map_err(store_error)?;
+            bell.ring(head);
+            Ok(appended)
+        };
+        write.end(append).await
     }
 
     /// Connections that read the file, for queries on tables of the user's own.

@@ -28,8 +28,12 @@ impl Fixture for File {
 }
 
 async fn open(dir: &TempDir) -> SqliteStore {
+    open_with(dir, SqliteOptions::default()).await
+}
+
+async fn open_with(dir: &TempDir, options: SqliteOptions) -> SqliteStore {
     let file = dir.path().join("store.db");
-    SqliteStore::open(file, SqliteOptions::default()).await.expect("the file can be opened")
+    SqliteStore::open(file, options).await.expect("the file can be opened")
 }
 
 async fn fresh() -> File {
@@ -40,3 +44,16 @@ async fn fresh() -> File {
 
 highwater_testkit::conformance!(all: crate::fresh);
 highwater_testkit::conformance!(sagas: crate::fresh);
+
+/// One connection that reads, beside the one that writes.
+mod on_one_reader {
+    use super::{File, SqliteOptions, open_with};
+
+    pub(super) async fn fresh() -> File {
+        let dir = tempfile::tempdir().expect("there is a place for temporary files");
+        let store = open_with(&dir, SqliteOptions { readers: 1, ..SqliteOptions::default() }).await;
+        File { dir, store }
+    }
+
+    highwater_testkit::conformance!(calls: crate::on_one_reader::fresh);
+}

@@ -10,6 +10,8 @@
 /// - `read_models:` for a [`ProjectionStore`](highwater_core::ProjectionStore), beside
 ///   `checkpoints:`,
 /// - `sagas:` for a [`SagaStore`](highwater_core::SagaStore) that is an `EventStore` too,
+/// - `calls:` for a store that is all of these: callers that go away, or are not polled, hold up
+///   nobody. To mean something the store must have as few connections as it can work with,
 /// - `all:` for the first three.
 ///
 /// The whole test file of a backend:
@@ -201,6 +203,14 @@ macro_rules! conformance {
             a_signal_that_is_left_meets_the_wait_of_the_next
             a_signal_that_meets_the_wait_is_not_missed
             whatever_makes_a_saga_due_wakes_the_workers
+        );
+    };
+    (calls: $fresh:path) => {
+        $crate::__prove!($fresh, calls of the fixture:
+            dropped_calls_leave_nothing_open
+            an_append_that_nobody_polls_stops_nobody
+            a_read_that_nobody_polls_holds_no_connection
+            a_begin_that_nobody_polls_stops_nobody
         );
     };
 }

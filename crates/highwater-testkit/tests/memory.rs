@@ -8,6 +8,7 @@ async fn fresh() -> MemoryStore {
 
 highwater_testkit::conformance!(all: fresh);
 highwater_testkit::conformance!(sagas: fresh);
+highwater_testkit::conformance!(calls: fresh);
 
 /// Code that keeps its store behind a trait object is promised the same.
 mod behind_a_trait_object {

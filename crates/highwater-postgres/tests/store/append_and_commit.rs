@@ -2,7 +2,7 @@
 
 use highwater_core::{EventStore, Expected, StoreError};
 use highwater_testkit::Fixture;
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{PgConnection, Row};
 
 use crate::events::{numbers, one, patiently};
 use crate::support::{Schema, fresh};
@@ -94,8 +94,8 @@ async fn a_repetition_returns_the_first_result_and_changes_nothing() {
 async fn a_transaction_that_cannot_see_other_appends_is_refused() {
     let schema = fresh().await;
     let store = schema.store();
-    let mut conn = PgConnection::connect(&schema.url).await.unwrap();
-    let tx = conn.begin_with("begin isolation level repeatable read").await.unwrap();
+    let begin = "begin isolation level repeatable read";
+    let tx = store.pool().begin_with(begin).await.unwrap();
     let refused = store.append_and_commit(tx, vec![one("a", 1)]).await;
     assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
     assert_eq!(numbers(&store).await, Vec::<u64>::new());

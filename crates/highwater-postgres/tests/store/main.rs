@@ -3,14 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod append_and_commit;
+mod deadlines;
+mod dropped;
 mod events;
 mod frozen;
 mod hints;
 mod killed;
 mod names;
+mod partition;
 mod plans;
 mod poison;
 mod processes;
+mod proxy;
 mod read_model;
 mod saga_damage;
 mod saga_plans;

@@ -49,7 +49,8 @@ pub(crate) async fn fresh() -> Schema {
 pub(crate) async fn fresh_with(options: PgOptions) -> Schema {
     let url = test_postgres::url().await.unwrap_or_else(|error| panic!("{error}"));
     let schema = format!("test_{}", uuid::Uuid::new_v4().simple());
-    let options = PgOptions { schema, max_connections: 6, ..options };
+    let max_connections = options.max_connections.min(6);
+    let options = PgOptions { schema, max_connections, ..options };
     let store = open(&url, &options).await;
     Schema { url, options, store }
 }

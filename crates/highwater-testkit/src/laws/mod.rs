@@ -4,10 +4,12 @@
 //! when the law is broken. [`conformance!`](crate::conformance) makes tests of them.
 
 pub mod append;
+pub mod calls;
 pub mod checkpoints;
 pub mod concurrent;
 pub mod dead_letters;
 pub mod documents;
+mod dropped;
 pub mod fidelity;
 pub mod idempotence;
 pub mod import;

@@ -1,0 +1,59 @@
+//! Gives out sagas, and extends the leases on them.
+
+use std::error::Error;
+use std::time::Duration;
+
+use highwater_core::{ClaimedSaga, SagaClaim, SagaLease, StoreError};
+use sqlx::SqliteConnection;
+
+use crate::saga_batch::now;
+use crate::{saga_rows, saga_search, saga_signals};
+
+/// Claims sagas that are due; one that cannot be read is put off, and holds up no other.
+pub(crate) async fn claim(
+    conn: &mut SqliteConnection,
+    claim: &SagaClaim,
+) -> Result<Vec<ClaimedSaga>, StoreError> {
+    let (due, now) = (saga_search::due(conn, claim).await?, now(conn).await?);
+    let mut found = saga_rows::find(&mut *conn, due.iter()).await?;
+    let (mut claimed, mut rows) = (Vec::with_capacity(due.len()), Vec::with_capacity(due.len()));
+    for id in &due {
+        let mut saga = match found.remove(id) {
+            Some(Ok(saga)) => saga,
+            Some(Err(error)) => {
+                let cause = error.source().map(ToString::to_string);
+                tracing::error!(saga = %id, cause, "a saga that is due is left as it is");
+                saga_rows::put_off(conn, id, claim.ttl, now).await?;
+                continue;
+            }
+            None => continue,
+        };
+        let is_takeover = saga.claim(&claim.owner, claim.ttl, now);
+        let signal = saga_signals::take_for(conn, &saga.record).await?;
+        claimed.push(saga.claimed(is_takeover, signal, now));
+        rows.push(saga);
+    }
+    saga_rows::put(conn, &rows).await?;
+    Ok(claimed)
+}
+
+/// Extends those of the leases that are the latest.
+pub(crate) async fn renew(
+    conn: &mut SqliteConnection,
+    leases: &[SagaLease],
+    ttl: Duration,
+) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    let now = now(conn).await?;
+    let mut found = saga_rows::find(&mut *conn, leases.iter().map(|lease| &lease.id)).await?;
+    let mut rows = Vec::with_capacity(leases.len());
+    let renew = |lease: &SagaLease| {
+        let unknown = || StoreError::SagaUnknown { id: lease.id.clone() };
+        let mut saga = found.remove(&lease.id).ok_or_else(unknown)??;
+        saga.renew(lease, ttl, now)?;
+        rows.push(saga);
+        Ok(())
+    };
+    let answers = leases.iter().map(renew).collect();
+    saga_rows::put(conn, &rows).await?;
+    Ok(answers)
+}
