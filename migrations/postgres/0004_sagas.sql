@@ -103,6 +103,7 @@ create function highwater.create_sagas(
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 set lock_timeout = '10s'
 as $$
 begin
@@ -160,6 +161,7 @@ create function highwater.create_saga(
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 set lock_timeout = '10s'
 as $$
 declare
@@ -191,6 +193,7 @@ set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 as $$
 begin
     update highwater.saga_states as s set due_at = least(s.due_at, clock_timestamp())
@@ -215,6 +218,7 @@ set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 as $$
 declare
     v_saga text[];
@@ -260,6 +264,7 @@ set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 set lock_timeout = '10s'
 as $$
 declare
@@ -371,6 +376,7 @@ create function highwater.record_saga(
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 set lock_timeout = '10s'
 as $$
 declare
@@ -421,6 +427,7 @@ set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -489,6 +496,7 @@ set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 set lock_timeout = '10s'
 as $$
 declare
@@ -514,6 +522,7 @@ returns boolean
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 set lock_timeout = '10s'
 as $$
 begin
@@ -535,6 +544,7 @@ language plpgsql
 stable
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 as $$
 begin
     return query select s.* from highwater.saga_states as s where s.saga_id = any (p_id);

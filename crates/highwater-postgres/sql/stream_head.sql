@@ -1,1 +1,1 @@
-select head from highwater.streams where name = $1
+select max("offset") from highwater.events where stream = $1

@@ -14,6 +14,7 @@ mod append;
 mod append_and_commit;
 mod checkpoint_row;
 mod checkpoint_store;
+mod code;
 mod error;
 mod event_store;
 mod group;
