@@ -32,10 +32,16 @@ set lock_timeout = '10s'
 as $$
 begin
     -- Whoever waited here sees, in the statements below, all that was committed meanwhile.
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'appending needs the isolation level read committed, not %',
+            current_setting('transaction_isolation') using errcode = 'HW002';
+    end if;
     perform pg_advisory_xact_lock(hashtextextended('highwater.events', 0));
 
     heads := array(
-        select coalesce((select max(e."offset") from highwater.events e where e.stream = p.name), -1)
+        select coalesce(
+            (select max(e."offset") from highwater.events e where e.stream = p.name), -1
+        )
         from unnest(p_stream) with ordinality as p(name, n)
         order by p.n
     );
@@ -73,9 +79,15 @@ set jit = off
 set lock_timeout = '10s'
 as $$
 begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'appending needs the isolation level read committed, not %',
+            current_setting('transaction_isolation') using errcode = 'HW002';
+    end if;
     perform pg_advisory_xact_lock(hashtextextended('highwater.events', 0));
 
-    head := coalesce((select max(e."offset") from highwater.events e where e.stream = p_stream), -1);
+    head := coalesce(
+        (select max(e."offset") from highwater.events e where e.stream = p_stream), -1
+    );
     known := array(select e.event_id from highwater.events e where e.event_id = any(p_id));
 
     if known <> '{}' or not (p_head = -2 or p_head = head or (p_head = -3 and head >= 0)) then
@@ -106,9 +118,15 @@ set jit = off
 set lock_timeout = '10s'
 as $$
 begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'appending needs the isolation level read committed, not %',
+            current_setting('transaction_isolation') using errcode = 'HW002';
+    end if;
     perform pg_advisory_xact_lock(hashtextextended('highwater.events', 0));
 
-    head := coalesce((select max(e."offset") from highwater.events e where e.stream = p_stream), -1);
+    head := coalesce(
+        (select max(e."offset") from highwater.events e where e.stream = p_stream), -1
+    );
     known := '{}';
     if exists (select from highwater.events e where e.event_id = p_id) then
         known := array[p_id];

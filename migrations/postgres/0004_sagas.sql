@@ -61,8 +61,15 @@ create index saga_signals_open on highwater.saga_signals (saga_name, signal_key,
 -- when its client no longer waits for a lock.
 
 -- A delivery and a saga that begins to wait exclude each other, or each could overlook the other.
-create function highwater.lock_signals(p_key text[]) returns void language plpgsql as $$
+create function highwater.lock_signals(p_key text[]) returns void
+language plpgsql
+set jit = off
+as $$
 begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'waiting for signals needs the isolation level read committed, not %',
+            current_setting('transaction_isolation') using errcode = 'HW002';
+    end if;
     perform pg_advisory_xact_lock(k.hash)
     from (
         select distinct hashtextextended('highwater.saga_signals ' || p.key, 0) as hash

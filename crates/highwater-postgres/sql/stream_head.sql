@@ -1,1 +1,1 @@
-select max("offset") from highwater.events where stream = $1
+select coalesce(max("offset"), -1) from highwater.events where stream = $1

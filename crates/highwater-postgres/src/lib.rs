@@ -35,6 +35,7 @@ mod saga_record;
 mod saga_row;
 mod saga_store;
 mod schema;
+mod sessions;
 mod statements;
 mod store;
 mod tx;
