@@ -56,7 +56,7 @@ async fn run(url: &str, sql: &str) {
 }
 
 fn why(error: &StoreError) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
+    let causes = std::iter::successors(error.source(), |error| (*error).source());
     causes.map(|cause| cause.to_string()).collect::<Vec<_>>().join(": ")
 }
 
