@@ -33,7 +33,7 @@ pub(crate) async fn page(
     if head <= after {
         return Ok(Page { events: Vec::new(), scanned_to: after, is_end: true });
     }
-    let bound = bound(source, types, after, head);
+    let bound = bound(types, after, head);
     let rows = match source {
         Source::Stream(stream) => sqlx::query(READ_STREAM).bind(stream.to_string()),
         Source::Category(category) => sqlx::query(READ_CATEGORY).bind(category.to_string()),
@@ -54,12 +54,7 @@ pub(crate) async fn page(
 }
 
 /// Where a page ends at the latest.
-fn bound(
-    source: &Source,
-    types: &[EventType],
-    after: Option<Offset>,
-    head: Option<Offset>,
-) -> Option<Offset> {
+fn bound(types: &[EventType], after: Option<Offset>, head: Option<Offset>) -> Option<Offset> {
     if types.is_empty() {
         return head;
     }
