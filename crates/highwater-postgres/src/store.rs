@@ -16,6 +16,7 @@ use crate::log::Log;
 use crate::pool;
 use crate::saga_reads::{self, SagaReads};
 use crate::schema;
+use crate::sessions;
 
 /// How long the schema may take to be made, or to be waited for while another process makes it.
 const SCHEMA_TIMEOUT: Duration = Duration::from_mins(10);
@@ -49,11 +50,17 @@ impl PgStore {
     ///
     /// Creates what is missing in the database, unless [`PgOptions::migrate`] is off; any number
     /// of processes may do so at once. Fails with `Invalid` for options that break a rule, with
-    /// `Unavailable` when no connection can be made.
+    /// `Unavailable` when no connection can be made, and with `Misconfigured` when nothing but a
+    /// change of the database can help: it is not encoded in UTF-8, its transactions are not
+    /// `read committed` unless told so, a right is missing, or a pooler is in between that is not
+    /// in session mode.
     pub async fn connect(url: &str, options: PgOptions) -> Result<Self, StoreError> {
         options.check()?;
         let connection: PgConnectOptions = url.parse().map_err(|error| invalid_url(&error))?;
-        let connection = connection.statement_cache_capacity(options.statement_cache_capacity);
+        let connection = connection
+            .statement_cache_capacity(options.statement_cache_capacity)
+            // Since PostgreSQL 12 numbers are exact without, and PgBouncer refuses it.
+            .extra_float_digits(None);
         let pool = pool::options(&options).connect_with(connection).await.map_err(store_error)?;
         Self::from_pool(pool, options).await
     }
@@ -70,7 +77,8 @@ impl PgStore {
         let new = Arc::clone(&log);
         let deadline = Instant::now() + SCHEMA_TIMEOUT;
         let prepare = async move {
-            schema::check_isolation(&new.pool).await?;
+            sessions::check(&new.pool, new.options.append_timeout).await?;
+            schema::check_settings(&new.pool, &new.options).await?;
             if new.options.migrate {
                 schema::migrate(&new.pool, &new.options).await?;
             }

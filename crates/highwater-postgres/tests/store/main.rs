@@ -13,6 +13,7 @@ mod names;
 mod partition;
 mod plans;
 mod poison;
+mod poolers;
 mod processes;
 mod proxy;
 mod read_model;
@@ -20,5 +21,6 @@ mod saga_damage;
 mod saga_plans;
 mod saga_workers;
 mod sagas;
+mod settings;
 #[path = "../support/mod.rs"]
 mod support;
