@@ -45,8 +45,9 @@ begin
     last := coalesce((select max(e.position) from highwater.events e), -1);
 
     insert into highwater.events
-        (position, stream, "offset", event_id, event_type, data, metadata)
-    select last + e.n, e.name, heads[e.of] + e.nth, e.id, e.type, e.data::json, e.metadata::json
+        (position, stream, "offset", event_id, event_type, data, metadata, bytes)
+    select last + e.n, e.name, heads[e.of] + e.nth, e.id, e.type, e.data::json, e.metadata::json,
+        octet_length(e.data) + coalesce(octet_length(e.metadata), 0)
     from unnest(p_of, p_name, p_nth, p_id, p_type, p_data, p_metadata) with ordinality
         as e("of", name, nth, id, type, data, metadata, n);
 
@@ -82,8 +83,9 @@ begin
     last := coalesce((select max(e.position) from highwater.events e), -1);
 
     insert into highwater.events
-        (position, stream, "offset", event_id, event_type, data, metadata)
-    select last + e.n, p_stream, head + e.n, e.id, e.type, e.data::json, e.metadata::json
+        (position, stream, "offset", event_id, event_type, data, metadata, bytes)
+    select last + e.n, p_stream, head + e.n, e.id, e.type, e.data::json, e.metadata::json,
+        octet_length(e.data) + coalesce(octet_length(e.metadata), 0)
     from unnest(p_id, p_type, p_data, p_metadata) with ordinality
         as e(id, type, data, metadata, n);
 
@@ -120,8 +122,11 @@ begin
     last := coalesce((select max(e.position) from highwater.events e), -1) + 1;
 
     insert into highwater.events
-        (position, stream, "offset", event_id, event_type, data, metadata)
-    values (last, p_stream, head + 1, p_id, p_type, p_data::json, p_metadata::json);
+        (position, stream, "offset", event_id, event_type, data, metadata, bytes)
+    values (
+        last, p_stream, head + 1, p_id, p_type, p_data::json, p_metadata::json,
+        octet_length(p_data) + coalesce(octet_length(p_metadata), 0)
+    );
 
     if head = -1 then
         insert into highwater.streams (name, head) values (p_stream, 0);

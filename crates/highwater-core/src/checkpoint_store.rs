@@ -86,6 +86,9 @@ pub trait CheckpointStore: Send + Sync + 'static {
     async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
 
     /// The dead letters of one projection behind `after`, by offset, at most `limit`.
+    ///
+    /// A page of them holds at most [`PAGE_BYTES`](crate::PAGE_BYTES), or is one: where errors
+    /// are long it is shorter than the limit. Only an empty page is the end.
     async fn dead_letters(
         &self,
         key: &CheckpointKey,

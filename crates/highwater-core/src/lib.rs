@@ -34,6 +34,7 @@ mod handler;
 mod json;
 mod metadata;
 mod name;
+mod page;
 mod payload;
 mod place;
 mod projection;
@@ -74,6 +75,7 @@ pub use name::{
     Category, CorrelationId, EventType, InvalidName, NAME_BYTES_MAX, ProjectionName, SagaId,
     SagaName, SignalKey, StreamName,
 };
+pub use page::{PAGE_BYTES, PageBudget};
 pub use payload::Payload;
 pub use place::{InvalidPlace, Offset, Position};
 pub use projection::Projection;

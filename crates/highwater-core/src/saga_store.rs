@@ -47,7 +47,8 @@ pub trait SagaStore: Send + Sync + 'static {
     /// Gives out sagas that are due, the longest due first, each under a lease with a new epoch.
     ///
     /// Only those whose name and version are among the definitions; none is given to two owners
-    /// at once. A `ttl` or a limit of zero is `Invalid`.
+    /// at once. With their signals they hold at most [`PAGE_BYTES`](crate::PAGE_BYTES), or are
+    /// one: others stay due. A `ttl` or a limit of zero is `Invalid`.
     async fn claim_sagas(&self, claim: &SagaClaim) -> Result<Vec<ClaimedSaga>, StoreError>;
 
     /// Makes transitions, judged by [`SagaTransition::judge`].
@@ -83,7 +84,9 @@ pub trait SagaStore: Send + Sync + 'static {
 
     /// The sagas that are searched for, those created last first, then by descending id.
     ///
-    /// A limit of zero, or an `after` that is not known, is `Invalid`.
+    /// They hold at most [`PAGE_BYTES`](crate::PAGE_BYTES), or are one: where sagas are large there
+    /// are fewer than the limit. Only an empty page is the end. A limit of zero, or an `after`
+    /// that is not known, is `Invalid`.
     async fn sagas(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError>;
 
     /// A wake-up for workers: rings when a saga has become due other than by the clock.

@@ -118,6 +118,7 @@ impl CheckpointStore for PgStore {
         let log = self.log();
         let query = log.about(&log.sql.dead_letters, key).bind(Offset::to_sql(after));
         let query = query.bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let query = query.bind(log.options.page_size());
         let rows = query.fetch_all(&log.pool).await.map_err(store_error)?;
         let letters = rows.iter().map(|row| dead_letter(key, row));
         letters.collect::<Result<_, _>>().map_err(store_error)

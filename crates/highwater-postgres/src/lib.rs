@@ -16,6 +16,7 @@ mod checkpoint_row;
 mod checkpoint_store;
 mod error;
 mod event_store;
+mod events;
 mod group;
 mod held;
 mod hints;

@@ -37,6 +37,7 @@ impl SagaStore for PgStore {
         let query = query.bind(microseconds(claim.ttl)).bind(rows(claim.limit));
         let query = query.bind(definitions().map(|(name, _)| name.as_str()).bind_iter());
         let query = query.bind(definitions().map(|(_, version)| i64::from(*version)).bind_iter());
+        let query = query.bind(log.options.page_size());
         let rows = query.fetch_all(&log.pool).await.map_err(store_error)?;
         Ok(rows.iter().filter_map(|row| readable(claimed(row))).collect())
     }
@@ -174,6 +175,7 @@ impl Log {
             .bind(after.map(|saga| saga.started_at))
             .bind(after.map(|saga| saga.id.as_str()))
             .bind(rows(query.limit))
+            .bind(self.options.page_size())
             .fetch_all(&self.pool)
             .await
             .map_err(store_error)?;

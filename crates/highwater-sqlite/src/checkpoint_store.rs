@@ -94,7 +94,7 @@ impl CheckpointStore for SqliteStore {
         after: Option<Offset>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, StoreError> {
-        dead_letters::page(&self.readers, key, after, limit).await
+        dead_letters::page(&self.readers, key, after, (limit, self.page_bytes())).await
     }
 }
 

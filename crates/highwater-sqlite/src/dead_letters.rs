@@ -31,16 +31,17 @@ pub(crate) async fn add(
     Ok(())
 }
 
-/// Those behind `after`, by offset, at most `limit`.
+/// Those behind `after`, by offset, at most `limit`, of at most `bytes` or one.
 pub(crate) async fn page(
     readers: &SqlitePool,
     key: &CheckpointKey,
     after: Option<Offset>,
-    limit: usize,
+    (limit, bytes): (usize, i64),
 ) -> Result<Vec<DeadLetter>, StoreError> {
     let rows = at(include_str!("../sql/dead_letters.sql"), key)
         .bind(Offset::to_sql(after))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(bytes);
     let rows = rows.fetch_all(readers).await.map_err(store_error)?;
     rows.iter().map(|row| dead_letter(key, row).map_err(damaged)).collect()
 }

@@ -34,7 +34,7 @@ impl EventStore for SqliteStore {
         after: Option<Offset>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        read::page(&self.readers, source, types, after, limit).await
+        read::page(&self.readers, source, types, after, (limit, self.page())).await
     }
 
     async fn head(&self, source: &Source) -> Result<Option<Offset>, StoreError> {

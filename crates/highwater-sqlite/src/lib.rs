@@ -17,6 +17,7 @@ mod dead_letters;
 mod documents;
 mod error;
 mod event_store;
+mod events;
 mod insert;
 mod leases;
 mod options;

@@ -49,7 +49,7 @@ impl ProjectionStore for SqliteStore {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Document>, StoreError> {
-        documents::scan(&self.readers, projection, prefix, after, limit).await
+        documents::scan(&self.readers, projection, prefix, after, (limit, self.page_bytes())).await
     }
 
     fn is_transient(&self, error: &(dyn std::error::Error + 'static)) -> bool {

@@ -29,12 +29,13 @@ impl SagaStore for SqliteStore {
         }
         // Asked of a reader first, so that idle workers do not take turns writing nothing.
         let mut reader = self.readers.acquire().await.map_err(store_error)?;
-        if saga_search::due(&mut reader, claim).await?.is_empty() {
+        if saga_search::due(&mut reader, claim, self.page()).await?.is_empty() {
             return Ok(Vec::new());
         }
         drop(reader);
         let mut tx = begin(&self.writer).await?;
-        let (due, now) = (saga_search::due(&mut tx, claim).await?, now(&mut tx).await?);
+        let (due, now) =
+            (saga_search::due(&mut tx, claim, self.page()).await?, now(&mut tx).await?);
         let mut found = saga_rows::find(&mut *tx, due.iter()).await?;
         let (mut claimed, mut rows) =
             (Vec::with_capacity(due.len()), Vec::with_capacity(due.len()));
@@ -129,7 +130,7 @@ impl SagaStore for SqliteStore {
             }
         };
         let mut reader = self.readers.acquire().await.map_err(store_error)?;
-        saga_search::search(&mut reader, query, after.as_ref()).await
+        saga_search::search(&mut reader, query, after.as_ref(), self.page_bytes()).await
     }
 
     fn sagas_due(&self) -> Wake {

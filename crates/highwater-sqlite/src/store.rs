@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use highwater_core::{
-    Appended, Bell, GroupCommit, Limits, StoreError, StreamAppend, append as rules, append_group,
+    Appended, Bell, GroupCommit, Limits, PageBudget, StoreError, StreamAppend, append as rules,
+    append_group,
 };
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -27,6 +28,7 @@ pub struct SqliteStore {
     /// Rings when this store has made a saga due.
     pub(crate) sagas_due: Bell,
     pub(crate) limits: Limits,
+    page_bytes: usize,
     _poll: Arc<JoinSet<()>>,
 }
 
@@ -63,9 +65,10 @@ impl SqliteStore {
                 })
             })
         };
-        let (appends, limits, _poll) = (Arc::new(appends), options.limits, Arc::new(poll));
+        let (appends, limits, page_bytes) = (Arc::new(appends), options.limits, options.page_bytes);
+        let _poll = Arc::new(poll);
         let sagas_due = Bell::new();
-        Ok(Self { writer, readers, appends, bell, sagas_due, limits, _poll })
+        Ok(Self { writer, readers, appends, bell, sagas_due, limits, page_bytes, _poll })
     }
 
     /// Begins a write transaction, for tables of the user's own or to append with.
@@ -102,6 +105,16 @@ impl SqliteStore {
     #[must_use]
     pub fn readers(&self) -> &SqlitePool {
         &self.readers
+    }
+
+    /// What a page may hold.
+    pub(crate) fn page(&self) -> PageBudget {
+        PageBudget::new(self.page_bytes)
+    }
+
+    /// What a page may hold, as SQL counts it.
+    pub(crate) fn page_bytes(&self) -> i64 {
+        i64::try_from(self.page_bytes).unwrap_or(i64::MAX)
     }
 
     /// Waits for running calls and closes the file; later calls fail with `Unavailable`.

@@ -66,6 +66,9 @@ macro_rules! conformance {
             a_filter_that_matches_nothing_is_scanned_to_the_head
             the_head_is_the_last_event_and_for_a_category_that_of_the_log
         );
+        $crate::__prove!($fresh, pages:
+            pages_of_large_events_are_bounded_and_visit_each_once
+        );
         $crate::__prove!($fresh, concurrent:
             readers_deliver_exactly_what_was_committed_in_order
             a_dropped_append_was_made_whole_or_not_at_all
@@ -125,6 +128,9 @@ macro_rules! conformance {
             a_dead_letter_that_is_recorded_again_replaces_the_first
             a_rebuild_begins_under_the_lease_and_forgets_dead_letters
         );
+        $crate::__prove!($fresh, pages:
+            pages_of_long_dead_letters_are_bounded
+        );
     };
     (read_models: $fresh:path) => {
         $crate::__prove!($fresh, read_models:
@@ -147,6 +153,9 @@ macro_rules! conformance {
             a_prefix_is_taken_literally
             a_batch_of_five_thousand_documents_commits
             a_key_that_breaks_the_rules_is_refused
+        );
+        $crate::__prove!($fresh, pages:
+            pages_of_large_documents_are_bounded
         );
     };
     (sagas: $fresh:path) => {
@@ -188,6 +197,10 @@ macro_rules! conformance {
         $crate::__prove!($fresh, saga_search:
             sagas_are_found_by_what_is_known_of_them
             a_search_is_read_in_pages_newest_first
+        );
+        $crate::__prove!($fresh, pages:
+            searches_of_large_sagas_are_bounded
+            claims_of_large_sagas_are_bounded
         );
         $crate::__prove!($fresh, saga_signals:
             a_signal_wakes_the_saga_that_waits_for_it
