@@ -135,3 +135,25 @@ begin
     end if;
 end
 $$;
+
+-- Appends an event and undoes it, for whoever wants to know whether appends succeed. That it was
+-- undone is written to the disk, and waited for, like a commit.
+create function highwater.probe_append() returns void
+language plpgsql
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
+set lock_timeout = '10s'
+as $$
+begin
+    perform pg_advisory_xact_lock(hashtextextended('highwater.events', 0));
+    insert into highwater.events
+        (position, stream, "offset", event_id, event_type, data, bytes)
+    select
+        coalesce(max(e.position), -1) + 1, 'highwater-probe', -1, gen_random_uuid(), 'Probe',
+        'null', 4
+    from highwater.events as e;
+    raise exception using errcode = 'HW002';
+exception when sqlstate 'HW002' then
+    null;
+end
+$$;

@@ -35,6 +35,9 @@ create table highwater.saga_states (
 
 create index saga_states_due on highwater.saga_states (saga_name, definition_version, due_at)
     where due_at is not null;
+-- Those that the engine has paused: never many.
+create index saga_states_paused on highwater.saga_states (saga_name)
+    where state = 'Paused' and error_message is not null;
 create index saga_states_waiting on highwater.saga_states (saga_name, waiting_for)
     where waiting_for is not null;
 create index saga_states_correlation on highwater.saga_states (correlation_id);
@@ -581,5 +584,72 @@ set plan_cache_mode = force_generic_plan
 as $$
 begin
     return query select s.* from highwater.saga_states as s where s.saga_id = any (p_id);
+end
+$$;
+
+-- How many sagas do not go on by themselves, each count up to p_limit: those that have failed, those
+-- that are paused with an error, and, by name and version, those that have been due for p_overdue
+-- microseconds and that nobody has taken. The kinds are found by skipping from one to the next in
+-- the index, however many sagas each has.
+create function highwater.count_sagas(
+    p_overdue bigint, p_limit bigint,
+    out failed bigint, out paused bigint, out names text[], out versions bigint[],
+    out overdue bigint[]
+)
+language plpgsql
+stable
+set enable_seqscan = off
+set enable_bitmapscan = off
+set jit = off
+as $$
+declare
+    v_since timestamptz := clock_timestamp() - p_overdue * interval '1 microsecond';
+    v_kind record;
+    v_count bigint;
+begin
+    failed := (
+        select count(*)
+        from (select from highwater.saga_states where state = 'Failed' limit p_limit) as f
+    );
+    paused := (
+        select count(*)
+        from (
+            select from highwater.saga_states
+            where state = 'Paused' and error_message is not null
+            limit p_limit
+        ) as f
+    );
+    names := '{}';
+    versions := '{}';
+    overdue := '{}';
+    select s.saga_name, s.definition_version into v_kind
+    from highwater.saga_states as s
+    where s.due_at is not null
+    order by s.saga_name, s.definition_version
+    limit 1;
+    while v_kind.saga_name is not null loop
+        v_count := (
+            select count(*)
+            from (
+                select from highwater.saga_states as s
+                where s.saga_name = v_kind.saga_name
+                    and s.definition_version = v_kind.definition_version and s.due_at <= v_since
+                    and (s.lease_until is null or s.lease_until <= v_since)
+                limit p_limit
+            ) as o
+        );
+        if v_count > 0 then
+            names := names || v_kind.saga_name;
+            versions := versions || v_kind.definition_version;
+            overdue := overdue || v_count;
+        end if;
+        select s.saga_name, s.definition_version into v_kind
+        from highwater.saga_states as s
+        where s.due_at is not null
+            and (s.saga_name, s.definition_version)
+                > (v_kind.saga_name, v_kind.definition_version)
+        order by s.saga_name, s.definition_version
+        limit 1;
+    end loop;
 end
 $$;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use highwater_core::{
-    CheckpointStore, EventStore, HealthThresholds, ProjectionDefinition, SagaName, SagaStore,
+    CheckpointStore, EventStore, HealthCheck, HealthThresholds, ProjectionDefinition, SagaName,
+    SagaStore,
 };
 
 use crate::sagas::Sagas;
@@ -18,8 +19,9 @@ pub struct Console {
     pub(crate) checkpoints: Arc<dyn CheckpointStore>,
     pub(crate) definitions: Arc<[ProjectionDefinition]>,
     pub(crate) thresholds: HealthThresholds,
-    pub(crate) sagas: Option<Arc<dyn SagaStore>>,
-    saga_definitions: Option<Arc<[(SagaName, u32)]>>,
+    pub(crate) health: HealthCheck,
+    sagas: Option<Arc<dyn SagaStore>>,
+    pub(crate) saga_definitions: Option<Arc<[(SagaName, u32)]>>,
 }
 
 impl Console {
@@ -35,10 +37,19 @@ impl Console {
     ) -> Self {
         let thresholds = HealthThresholds::default();
         let definitions = definitions.into();
-        Self { events, checkpoints, definitions, thresholds, sagas: None, saga_definitions: None }
+        let health = HealthCheck::new(Arc::clone(&events), Arc::clone(&checkpoints));
+        Self {
+            events,
+            checkpoints,
+            definitions,
+            thresholds,
+            health,
+            sagas: None,
+            saga_definitions: None,
+        }
     }
 
-    /// Sets from which lag on a projection is degraded or unhealthy.
+    /// Sets from when on a projection, or a saga that nobody takes up, is degraded or unhealthy.
     #[must_use]
     pub fn thresholds(mut self, thresholds: HealthThresholds) -> Self {
         self.thresholds = thresholds;
@@ -48,6 +59,7 @@ impl Console {
     /// Shows the sagas of this store, too, and has health tell of those that need a human.
     #[must_use]
     pub fn sagas(mut self, sagas: Arc<dyn SagaStore>) -> Self {
+        self.health = self.health.sagas(Arc::clone(&sagas));
         self.sagas = Some(sagas);
         self
     }

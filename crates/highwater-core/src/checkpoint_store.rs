@@ -95,6 +95,25 @@ pub trait CheckpointStore: Send + Sync + 'static {
         after: Option<Offset>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// How many dead letters the projection has; `up_to` stands for that many or more.
+    ///
+    /// Who asks every few seconds must not read them all: a backend that can count them without
+    /// should.
+    async fn count_dead_letters(
+        &self,
+        key: &CheckpointKey,
+        up_to: usize,
+    ) -> Result<usize, StoreError> {
+        let (mut count, mut after) = (0, None);
+        while count < up_to {
+            let page = self.dead_letters(key, after, up_to - count).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.letter.offset);
+            count += page.len();
+        }
+        Ok(count)
+    }
 }
 
 /// Whether somebody has asked for a rebuild that has not begun.

@@ -1,6 +1,7 @@
 //! The store of events: the only place that is written to, and the source of all else.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 use crate::{
     Appended, EventType, Imported, NewEvent, Offset, RecordedEvent, Source, StoreError,
@@ -72,6 +73,15 @@ pub trait EventStore: Send + Sync + 'static {
     ///
     /// It is what a reader of the source has scanned to when there is nothing left to read.
     async fn head(&self, source: &Source) -> Result<Option<Offset>, StoreError>;
+
+    /// The time by the clock that stamps the events: how long one has waited is judged by it alone.
+    async fn now(&self) -> Result<DateTime<Utc>, StoreError>;
+
+    /// Writes as an append would, and leaves no event behind.
+    ///
+    /// Fails as an append would fail for a reason that is no event's: for a database that may only
+    /// be read, a disk that is full, or a lock that somebody does not give back.
+    async fn probe(&self) -> Result<(), StoreError>;
 
     /// A wake-up for readers at the end; one that is taken before a read misses no later event.
     fn wake(&self) -> Wake;

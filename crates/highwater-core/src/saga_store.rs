@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    ClaimedSaga, CreatedSaga, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery, SagaRecord,
-    SagaRecorded, SagaRequest, SagaTransition, Signal, StoreError, Wake,
+    ClaimedSaga, CreatedSaga, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery,
+    SagaRecord, SagaRecorded, SagaRequest, SagaTransition, Signal, StoreError, Wake,
 };
 
 /// One answer for each entry of a batch, in its order; or none, when the whole call failed.
@@ -89,6 +89,13 @@ pub trait SagaStore: Send + Sync + 'static {
     /// that is not known, is `Invalid`.
     async fn sagas(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError>;
 
+    /// How many sagas do not go on by themselves, in time that does not grow with how many there
+    /// are: each count goes up to `up_to`, which stands for that many or more.
+    ///
+    /// Overdue are those that have been due for `overdue` by the store's clock, and that nobody has
+    /// taken.
+    async fn count_sagas(&self, overdue: Duration, up_to: usize) -> Result<SagaCounts, StoreError>;
+
     /// A wake-up for workers: rings when a saga has become due other than by the clock.
     ///
     /// One that is taken before a claim misses nothing that this process does; what other
@@ -132,6 +139,10 @@ impl<S: SagaStore + ?Sized> SagaStore for Arc<S> {
 
     async fn sagas(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError> {
         (**self).sagas(query).await
+    }
+
+    async fn count_sagas(&self, overdue: Duration, up_to: usize) -> Result<SagaCounts, StoreError> {
+        (**self).count_sagas(overdue, up_to).await
     }
 
     fn sagas_due(&self) -> Wake {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaName, SagaQuery,
-    SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal,
+    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaName,
+    SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal,
     StoreError, Wake,
 };
 use sqlx::Row;
@@ -19,7 +19,7 @@ use crate::checkpoint_store::{TTL_MAX, signed};
 use crate::error::store_error;
 use crate::log::Log;
 use crate::retry;
-use crate::saga_row::{Unreadable, claimed, saga};
+use crate::saga_row::{Unreadable, claimed, counts, saga};
 
 #[async_trait]
 impl SagaStore for PgStore {
@@ -93,6 +93,14 @@ impl SagaStore for PgStore {
             }
         };
         self.log().search(query, after.as_ref()).await
+    }
+
+    async fn count_sagas(&self, overdue: Duration, up_to: usize) -> Result<SagaCounts, StoreError> {
+        let log = self.log();
+        let query = log.sql.query(&log.sql.count_sagas);
+        let query = query.bind(microseconds(overdue)).bind(rows(up_to));
+        let row = query.fetch_one(&log.pool).await.map_err(store_error)?;
+        Ok(counts(&row).map_err(store_error)?)
     }
 
     fn sagas_due(&self) -> Wake {

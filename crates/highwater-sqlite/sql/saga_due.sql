@@ -8,7 +8,6 @@ select due_at, saga_id,
                 select octet_length(g.data) as bytes from saga_signals g
                 where g.saga_name = s.saga_name and g.signal_key = s.waiting_for
                     and g.is_used_up = 0
-                order by g.nth
                 limit ?3
             )
         ), 0)

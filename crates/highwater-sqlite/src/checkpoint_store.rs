@@ -96,11 +96,19 @@ impl CheckpointStore for SqliteStore {
     ) -> Result<Vec<DeadLetter>, StoreError> {
         dead_letters::page(&self.readers, key, after, (limit, self.page_bytes())).await
     }
+
+    async fn count_dead_letters(
+        &self,
+        key: &CheckpointKey,
+        up_to: usize,
+    ) -> Result<usize, StoreError> {
+        dead_letters::count(&self.readers, key, up_to).await
+    }
 }
 
 impl SqliteStore {
     /// Runs one statement in a transaction of its own.
-    async fn run(&self, statement: Statement) -> Result<(), StoreError> {
+    pub(crate) async fn run(&self, statement: Statement) -> Result<(), StoreError> {
         let mut tx = begin(&self.writer).await?;
         statement.execute(&mut *tx).await.map_err(store_error)?;
         tx.commit().await.map_err(store_error)

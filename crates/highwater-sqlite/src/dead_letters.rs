@@ -46,6 +46,19 @@ pub(crate) async fn page(
     rows.iter().map(|row| dead_letter(key, row).map_err(damaged)).collect()
 }
 
+/// How many there are; `up_to` stands for that many or more.
+pub(crate) async fn count(
+    readers: &SqlitePool,
+    key: &CheckpointKey,
+    up_to: usize,
+) -> Result<usize, StoreError> {
+    let count = at(include_str!("../sql/count_dead_letters.sql"), key)
+        .bind(i64::try_from(up_to).unwrap_or(i64::MAX));
+    let row = count.fetch_one(readers).await.map_err(store_error)?;
+    let count: i64 = row.try_get(0).map_err(store_error)?;
+    usize::try_from(count).map_err(damaged)
+}
+
 fn dead_letter(key: &CheckpointKey, row: &SqliteRow) -> Result<DeadLetter, BoxError> {
     let letter = NewDeadLetter {
         offset: Offset::new(row.try_get::<i64, _>(0)?.try_into()?),

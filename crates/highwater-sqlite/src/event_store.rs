@@ -1,12 +1,14 @@
 //! Events in streams.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use highwater_core::{
     Appended, EventStore, EventType, Imported, NewEvent, Offset, Page, Source, StoreError,
     StreamAppend, StreamName, Wake, append as rules,
 };
 
-use crate::error::store_error;
+use crate::error::{damaged, store_error};
+use crate::recorded::time;
 use crate::write::begin;
 use crate::{SqliteStore, append, read};
 
@@ -40,6 +42,15 @@ impl EventStore for SqliteStore {
     async fn head(&self, source: &Source) -> Result<Option<Offset>, StoreError> {
         let mut conn = self.readers.acquire().await.map_err(store_error)?;
         read::head(&mut conn, source).await
+    }
+
+    async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        let now = sqlx::query_scalar("select now from clock").fetch_one(&self.readers).await;
+        time(now.map_err(store_error)?).map_err(damaged)
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.run(sqlx::query(include_str!("../sql/probe.sql"))).await
     }
 
     fn wake(&self) -> Wake {

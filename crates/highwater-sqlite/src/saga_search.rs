@@ -1,11 +1,15 @@
 //! Finds sagas that are due, and those that somebody searches for.
 
+use std::time::Duration;
+
 use highwater_core::{
-    PageBudget, SagaClaim, SagaId, SagaName, SagaQuery, SagaRecord, SagaState, StoreError,
+    OverdueSagas, PageBudget, SagaClaim, SagaCounts, SagaId, SagaName, SagaQuery, SagaRecord,
+    SagaState, StoreError,
 };
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::{Row as _, SqliteConnection, SqlitePool};
 
 use crate::error::{damaged, store_error};
+use crate::leases::TTL_MAX;
 use crate::saga_rows::saga;
 use crate::sagas::Saga;
 
@@ -78,4 +82,31 @@ pub(crate) async fn search(
     let rows = rows.fetch_all(conn).await.map_err(store_error)?;
     let sagas: Result<Vec<Saga>, _> = rows.iter().map(saga).collect();
     Ok(sagas?.into_iter().map(|saga| saga.record).collect())
+}
+
+/// How many sagas do not go on by themselves; see the trait.
+pub(crate) async fn count(
+    readers: &SqlitePool,
+    overdue: Duration,
+    up_to: usize,
+) -> Result<SagaCounts, StoreError> {
+    let rows = sqlx::query(include_str!("../sql/count_sagas.sql"))
+        .bind(i64::try_from(overdue.as_micros()).unwrap_or(TTL_MAX).min(TTL_MAX))
+        .bind(i64::try_from(up_to).unwrap_or(i64::MAX));
+    let mut counts = SagaCounts::default();
+    for row in rows.fetch_all(readers).await.map_err(store_error)? {
+        let count: i64 = row.try_get(2).map_err(store_error)?;
+        let count = usize::try_from(count).map_err(damaged)?;
+        let name: &str = row.try_get(0).map_err(store_error)?;
+        match row.try_get::<Option<u32>, _>(1).map_err(store_error)? {
+            Some(_) if count == 0 => {}
+            Some(version) => {
+                let name = SagaName::new(name).map_err(damaged)?;
+                counts.overdue.push(OverdueSagas { name, version, count });
+            }
+            None if name == SagaState::Failed.as_str() => counts.failed = count,
+            None => counts.paused = count,
+        }
+    }
+    Ok(counts)
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery, SagaRecord,
-    SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, StoreError, Wake,
+    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery,
+    SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, StoreError, Wake,
 };
 
 use crate::error::store_error;
@@ -131,6 +131,10 @@ impl SagaStore for SqliteStore {
         };
         let mut reader = self.readers.acquire().await.map_err(store_error)?;
         saga_search::search(&mut reader, query, after.as_ref(), self.page_bytes()).await
+    }
+
+    async fn count_sagas(&self, overdue: Duration, up_to: usize) -> Result<SagaCounts, StoreError> {
+        saga_search::count(&self.readers, overdue, up_to).await
     }
 
     fn sagas_due(&self) -> Wake {

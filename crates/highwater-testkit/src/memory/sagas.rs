@@ -1,13 +1,13 @@
 //! Sagas, the leases on them, and when they are due.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Due, NewSaga, PageBudget, SagaClaim, SagaId, SagaLease, SagaProgress,
-    SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaTransition, SagaVerdict,
-    Signal, StoreError,
+    ClaimedSaga, CreatedSaga, Due, NewSaga, OverdueSagas, PageBudget, SagaClaim, SagaCounts,
+    SagaId, SagaLease, SagaProgress, SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState,
+    SagaTransition, SagaVerdict, Signal, StoreError,
 };
 use tokio::time::Instant;
 
@@ -221,6 +221,28 @@ impl Sagas {
         let mut budget = PageBudget::default();
         let page = found.into_iter().take(query.limit);
         Ok(page.take_while(|saga| budget.admits(saga.bytes())).collect())
+    }
+
+    pub(super) fn count(&self, overdue: Duration, up_to: usize) -> SagaCounts {
+        let rows = || self.rows.values().map(|row| &row.record);
+        let in_state = |state| rows().filter(move |saga| saga.progress.state == state);
+        let has_error = |saga: &&SagaRecord| saga.progress.error.is_some();
+        let mut kinds = BTreeMap::<_, usize>::new();
+        let is_overdue = |due: &Instant| due.elapsed() >= overdue && *due <= Instant::now();
+        for (_, id) in self.due.iter().take_while(|(due, _)| is_overdue(due)) {
+            let kind = self.rows.get(id).map(|row| (row.record.name.clone(), row.record.version));
+            kind.into_iter().for_each(|kind| *kinds.entry(kind).or_default() += 1);
+        }
+        let overdue = kinds.into_iter().map(|((name, version), count)| OverdueSagas {
+            name,
+            version,
+            count: count.min(up_to),
+        });
+        SagaCounts {
+            failed: in_state(SagaState::Failed).take(up_to).count(),
+            paused: in_state(SagaState::Paused).filter(has_error).take(up_to).count(),
+            overdue: overdue.collect(),
+        }
     }
 
     pub(super) fn is_any_due(&self) -> bool {
