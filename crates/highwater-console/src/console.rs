@@ -9,6 +9,7 @@ use highwater_core::{
     SagaStore,
 };
 
+use crate::bodies::Bodies;
 use crate::sagas::Sagas;
 use crate::{append, checkpoints, dead_letters, health, projections, sagas, streams};
 
@@ -20,6 +21,7 @@ pub struct Console {
     pub(crate) definitions: Arc<[ProjectionDefinition]>,
     pub(crate) thresholds: HealthThresholds,
     pub(crate) health: HealthCheck,
+    pub(crate) bodies: Bodies,
     sagas: Option<Arc<dyn SagaStore>>,
     pub(crate) saga_definitions: Option<Arc<[(SagaName, u32)]>>,
 }
@@ -44,6 +46,7 @@ impl Console {
             definitions,
             thresholds,
             health,
+            bodies: Bodies::default(),
             sagas: None,
             saga_definitions: None,
         }
@@ -101,7 +104,11 @@ impl Console {
     /// The routes that show sagas and ask things of them; none without a store of sagas.
     pub fn sagas_router(&self) -> Router {
         let definitions = self.saga_definitions.clone();
-        let sagas = self.sagas.clone().map(|store| Sagas { store, definitions });
+        let sagas = self.sagas.clone().map(|store| Sagas {
+            store,
+            definitions,
+            bodies: self.bodies.clone(),
+        });
         sagas.map_or_else(Router::new, sagas::routes)
     }
 

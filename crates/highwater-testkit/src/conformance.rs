@@ -41,6 +41,8 @@ macro_rules! conformance {
             a_request_that_breaks_a_rule_changes_nothing
             an_append_as_large_as_the_limits_is_taken
             an_append_to_many_streams_reaches_each
+            a_probe_leaves_no_event_behind
+            the_clock_is_that_of_the_events
         );
         $crate::__prove!($fresh, idempotence:
             a_repeated_append_returns_the_first_result_and_stores_nothing
@@ -127,6 +129,7 @@ macro_rules! conformance {
             dead_letters_of_different_keys_are_independent
             a_dead_letter_that_is_recorded_again_replaces_the_first
             a_rebuild_begins_under_the_lease_and_forgets_dead_letters
+            dead_letters_are_counted_up_to_a_bound
         );
         $crate::__prove!($fresh, pages:
             pages_of_long_dead_letters_are_bounded
@@ -197,6 +200,7 @@ macro_rules! conformance {
         $crate::__prove!($fresh, saga_search:
             sagas_are_found_by_what_is_known_of_them
             a_search_is_read_in_pages_newest_first
+            sagas_that_do_not_go_on_are_counted
         );
         $crate::__prove!($fresh, pages:
             searches_of_large_sagas_are_bounded

@@ -5,6 +5,7 @@
 mod append_and_commit;
 mod events;
 mod frozen;
+mod health;
 mod hints;
 mod killed;
 mod names;

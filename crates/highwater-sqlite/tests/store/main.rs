@@ -5,6 +5,7 @@
 mod cancelled;
 mod file;
 mod fixture;
+mod health;
 mod killed;
 mod own_transaction;
 mod saga_damage;
