@@ -51,6 +51,7 @@ async fn lag_degrades_and_then_fails() {
 #[tokio::test]
 async fn a_projection_that_nobody_leads_is_never_healthy() {
     let store = MemoryStore::new();
+    append_orders(&store, 1).await;
     let router = console(&store, vec![definition("view")]).router();
     assert_eq!(get(&router, "/health").await.json()["status"], "degraded");
 

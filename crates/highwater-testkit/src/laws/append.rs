@@ -175,7 +175,7 @@ pub async fn an_append_to_many_streams_reaches_each(store: impl EventStore) {
 
 /// Health asks every few seconds whether appends would succeed; that must not show in the log.
 pub async fn a_probe_leaves_no_event_behind(store: impl EventStore) {
-    for n in 0..3 {
+    for n in 0_u64..3 {
         store.probe().await.expect("a probe");
         assert_eq!(
             store.head(&Source::All).await.expect("a head"),
