@@ -10,6 +10,9 @@ create table highwater.events (
     data        json        not null,
     metadata    json,
     recorded_at timestamptz not null default clock_timestamp(),
+    -- Of data and metadata; null where they were not appended by the functions below. A page is
+    -- bounded by it, because to ask a compressed value for its length is to unpack it.
+    bytes       integer,
     constraint events_stream unique (stream, "offset")
 );
 

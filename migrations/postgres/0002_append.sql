@@ -56,8 +56,9 @@ begin
     last := coalesce((select max(e.position) from highwater.events e), -1);
 
     insert into highwater.events
-        (position, stream, "offset", event_id, event_type, data, metadata)
-    select last + e.n, e.name, heads[e.of] + e.nth, e.id, e.type, e.data::json, e.metadata::json
+        (position, stream, "offset", event_id, event_type, data, metadata, bytes)
+    select last + e.n, e.name, heads[e.of] + e.nth, e.id, e.type, e.data::json, e.metadata::json,
+        octet_length(e.data) + coalesce(octet_length(e.metadata), 0)
     from unnest(p_of, p_name, p_nth, p_id, p_type, p_data, p_metadata) with ordinality
         as e("of", name, nth, id, type, data, metadata, n);
 
@@ -95,8 +96,9 @@ begin
     last := coalesce((select max(e.position) from highwater.events e), -1);
 
     insert into highwater.events
-        (position, stream, "offset", event_id, event_type, data, metadata)
-    select last + e.n, p_stream, head + e.n, e.id, e.type, e.data::json, e.metadata::json
+        (position, stream, "offset", event_id, event_type, data, metadata, bytes)
+    select last + e.n, p_stream, head + e.n, e.id, e.type, e.data::json, e.metadata::json,
+        octet_length(e.data) + coalesce(octet_length(e.metadata), 0)
     from unnest(p_id, p_type, p_data, p_metadata) with ordinality
         as e(id, type, data, metadata, n);
 
@@ -136,7 +138,32 @@ begin
     last := coalesce((select max(e.position) from highwater.events e), -1) + 1;
 
     insert into highwater.events
-        (position, stream, "offset", event_id, event_type, data, metadata)
-    values (last, p_stream, head + 1, p_id, p_type, p_data::json, p_metadata::json);
+        (position, stream, "offset", event_id, event_type, data, metadata, bytes)
+    values (
+        last, p_stream, head + 1, p_id, p_type, p_data::json, p_metadata::json,
+        octet_length(p_data) + coalesce(octet_length(p_metadata), 0)
+    );
+end
+$$;
+
+-- Appends an event and undoes it, for whoever wants to know whether appends succeed. That it was
+-- undone is written to the disk, and waited for, like a commit.
+create function highwater.probe_append() returns void
+language plpgsql
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
+set lock_timeout = '10s'
+as $$
+begin
+    perform pg_advisory_xact_lock(hashtextextended('highwater.events', 0));
+    insert into highwater.events
+        (position, stream, "offset", event_id, event_type, data, bytes)
+    select
+        coalesce(max(e.position), -1) + 1, 'highwater-probe', -1, gen_random_uuid(), 'Probe',
+        'null', 4
+    from highwater.events as e;
+    raise exception using errcode = 'HW003';
+exception when sqlstate 'HW003' then
+    null;
 end
 $$;

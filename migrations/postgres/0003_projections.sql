@@ -39,5 +39,7 @@ create table highwater.documents (
     projection_name text collate "C" not null,
     key             text collate "C" not null,
     data            json not null,
+    -- Of data, where known; see events.
+    bytes           integer,
     primary key (projection_name, key)
 ) with (fillfactor = 80);

@@ -27,17 +27,33 @@ create table highwater.saga_states (
     lease_until        timestamptz,
     due_at             timestamptz,
     timer_at           timestamptz,
-    deadline_at        timestamptz
+    deadline_at        timestamptz,
+    -- Of input, and of what a transition replaces, where known; see events.
+    input_bytes        integer,
+    bytes              integer
 ) with (fillfactor = 50);
 
 create index saga_states_due on highwater.saga_states (saga_name, definition_version, due_at)
     where due_at is not null;
+-- Those that the engine has paused: never many.
+create index saga_states_paused on highwater.saga_states (saga_name)
+    where state = 'Paused' and error_message is not null;
 create index saga_states_waiting on highwater.saga_states (saga_name, waiting_for)
     where waiting_for is not null;
 create index saga_states_correlation on highwater.saga_states (correlation_id);
 create index saga_states_state on highwater.saga_states (state, started_at, saga_id);
 create index saga_states_name on highwater.saga_states (saga_name, started_at, saga_id);
 create index saga_states_started on highwater.saga_states (started_at, saga_id);
+
+-- What one saga weighs on a page.
+create function highwater.saga_bytes(s highwater.saga_states) returns bigint
+language sql immutable as $$
+    select 1024::bigint + coalesce(s.input_bytes, octet_length(s.input::text)) + coalesce(
+        s.bytes,
+        octet_length(s.data::text) + octet_length(s.completed_steps::text)
+            + coalesce(octet_length(s.error_message), 0)
+    )
+$$;
 
 -- What sagas wait for, kept from its arrival; nth is the order in which signals of one key came.
 create table highwater.saga_signals (
@@ -117,7 +133,8 @@ begin
     with made as (
         insert into highwater.saga_states (
             saga_id, correlation_id, saga_name, definition_version, plan, total_steps, input, data,
-            state, epoch, owner, lease_until, due_at, deadline_at, started_at, last_updated
+            state, epoch, owner, lease_until, due_at, deadline_at, started_at, last_updated,
+            input_bytes, bytes
         )
         select
             n.id, n.correlation, n.saga, n.version, n.plan::json, n.steps, n.input::json,
@@ -125,7 +142,8 @@ begin
             case when n.owner is null then 0 else 1 end, n.owner,
             created_at + n.ttl * interval '1 microsecond',
             created_at + coalesce(n.ttl, 0) * interval '1 microsecond',
-            created_at + n.deadline * interval '1 microsecond', created_at, created_at
+            created_at + n.deadline * interval '1 microsecond', created_at, created_at,
+            octet_length(n.input), octet_length(n.input)
         from unnest(
             p_id, p_correlation, p_saga, p_version, p_plan, p_steps, p_input, p_deadline, p_owner,
             p_ttl
@@ -174,7 +192,8 @@ declare
 begin
     insert into highwater.saga_states (
         saga_id, correlation_id, saga_name, definition_version, plan, total_steps, input, data,
-        state, epoch, owner, lease_until, due_at, deadline_at, started_at, last_updated
+        state, epoch, owner, lease_until, due_at, deadline_at, started_at, last_updated,
+        input_bytes, bytes
     )
     values (
         p_id, p_correlation, p_saga, p_version, p_plan::json, p_steps, p_input::json,
@@ -182,7 +201,8 @@ begin
         case when p_owner is null then 0 else 1 end, p_owner,
         v_now + p_ttl * interval '1 microsecond',
         v_now + coalesce(p_ttl, 0) * interval '1 microsecond',
-        v_now + p_deadline * interval '1 microsecond', v_now, v_now
+        v_now + p_deadline * interval '1 microsecond', v_now, v_now,
+        octet_length(p_input), octet_length(p_input)
     )
     on conflict (saga_id) do nothing
     returning started_at into created_at;
@@ -295,6 +315,8 @@ begin
             completed_steps = t.steps::json,
             data = t.data::json,
             error_message = t.error,
+            bytes = octet_length(t.data) + octet_length(t.steps)
+                + coalesce(octet_length(t.error), 0),
             waiting_for = t.waiting_for,
             request = null,
             revision = s.revision + 1,
@@ -392,6 +414,8 @@ begin
         completed_steps = p_steps::json,
         data = p_saga_data::json,
         error_message = p_error,
+        bytes = octet_length(p_saga_data) + octet_length(p_steps)
+            + coalesce(octet_length(p_error), 0),
         waiting_for = null,
         request = null,
         revision = s.revision + 1,
@@ -415,11 +439,12 @@ $$;
 -- Gives out sagas that are due, the longest due first; whoever else claims passes over them.
 --
 -- p_name, p_version: the definitions that p_owner knows. p_ttl: its lease, in microseconds.
+-- p_bytes: what sagas and signals may weigh together, unless it is one saga; others stay due.
 --
 -- is_takeover: whether the lease before was never given back. timer, deadline: what is left of
 -- them, in microseconds. signal_id, signal_data: the oldest signal that the saga waits for.
 create function highwater.claim_sagas(
-    p_owner text, p_ttl bigint, p_limit bigint, p_name text[], p_version bigint[]
+    p_owner text, p_ttl bigint, p_limit bigint, p_name text[], p_version bigint[], p_bytes bigint
 )
 returns table (
     saga highwater.saga_states, is_takeover boolean, timer bigint, deadline bigint,
@@ -438,10 +463,22 @@ declare
 begin
     for v_claimed in
         with due as materialized (
-            select d.saga_id, d.owner, d.due_at
+            select d.saga_id, d.owner, d.due_at, d.bytes
             from unnest(p_name, p_version) as k(name, version)
             cross join lateral (
-                select s.saga_id, s.owner, s.due_at
+                select
+                    s.saga_id, s.owner, s.due_at,
+                    highwater.saga_bytes(s) + case when s.waiting_for is null then 0 else coalesce((
+                        select max(octet_length(o.data::text))
+                        from (
+                            select g.data
+                            from highwater.saga_signals as g
+                            where g.saga_name = s.saga_name and g.signal_key = s.waiting_for
+                                and not g.is_used_up
+                            order by g.nth
+                            limit p_limit
+                        ) as o
+                    ), 0) end as bytes
                 from highwater.saga_states as s
                 where s.saga_name = k.name and s.definition_version = k.version
                     and s.due_at <= v_now and (s.lease_until is null or s.lease_until <= v_now)
@@ -451,6 +488,15 @@ begin
             ) as d
             order by d.due_at
             limit p_limit
+        ), fitting as (
+            select d.saga_id, d.owner, d.due_at
+            from (
+                select due.*, sum(due.bytes) over (
+                    order by due.due_at, due.saga_id rows unbounded preceding
+                ) as total
+                from due
+            ) as d
+            where d.total <= p_bytes or d.total = d.bytes
         ), claimed as (
             update highwater.saga_states as s set
                 state = case when s.state = 'NotStarted' then 'Running' else s.state end,
@@ -458,9 +504,9 @@ begin
                 owner = p_owner,
                 lease_until = v_now + p_ttl * interval '1 microsecond',
                 due_at = v_now + p_ttl * interval '1 microsecond'
-            from due
-            where s.saga_id = due.saga_id
-            returning s as saga, due.owner is not null as is_takeover, due.due_at
+            from fitting as f
+            where s.saga_id = f.saga_id
+            returning s as saga, f.owner is not null as is_takeover, f.due_at
         )
         select c.saga, c.is_takeover from claimed as c order by c.due_at
     loop
@@ -549,5 +595,72 @@ set jit = off
 as $$
 begin
     return query select s.* from highwater.saga_states as s where s.saga_id = any (p_id);
+end
+$$;
+
+-- How many sagas do not go on by themselves, each count up to p_limit: those that have failed, those
+-- that are paused with an error, and, by name and version, those that have been due for p_overdue
+-- microseconds and that nobody has taken. The kinds are found by skipping from one to the next in
+-- the index, however many sagas each has.
+create function highwater.count_sagas(
+    p_overdue bigint, p_limit bigint,
+    out failed bigint, out paused bigint, out names text[], out versions bigint[],
+    out overdue bigint[]
+)
+language plpgsql
+stable
+set enable_seqscan = off
+set enable_bitmapscan = off
+set jit = off
+as $$
+declare
+    v_since timestamptz := clock_timestamp() - p_overdue * interval '1 microsecond';
+    v_kind record;
+    v_count bigint;
+begin
+    failed := (
+        select count(*)
+        from (select from highwater.saga_states where state = 'Failed' limit p_limit) as f
+    );
+    paused := (
+        select count(*)
+        from (
+            select from highwater.saga_states
+            where state = 'Paused' and error_message is not null
+            limit p_limit
+        ) as f
+    );
+    names := '{}';
+    versions := '{}';
+    overdue := '{}';
+    select s.saga_name, s.definition_version into v_kind
+    from highwater.saga_states as s
+    where s.due_at is not null
+    order by s.saga_name, s.definition_version
+    limit 1;
+    while v_kind.saga_name is not null loop
+        v_count := (
+            select count(*)
+            from (
+                select from highwater.saga_states as s
+                where s.saga_name = v_kind.saga_name
+                    and s.definition_version = v_kind.definition_version and s.due_at <= v_since
+                    and (s.lease_until is null or s.lease_until <= v_since)
+                limit p_limit
+            ) as o
+        );
+        if v_count > 0 then
+            names := names || v_kind.saga_name;
+            versions := versions || v_kind.definition_version;
+            overdue := overdue || v_count;
+        end if;
+        select s.saga_name, s.definition_version into v_kind
+        from highwater.saga_states as s
+        where s.due_at is not null
+            and (s.saga_name, s.definition_version)
+                > (v_kind.saga_name, v_kind.definition_version)
+        order by s.saga_name, s.definition_version
+        limit 1;
+    end loop;
 end
 $$;

@@ -35,3 +35,9 @@ create trigger events_are_not_deleted before delete on events
 begin
     select raise(abort, 'events are never deleted');
 end;
+
+-- What is written to find out whether writes succeed.
+create table probes (
+    id      integer primary key check (id = 0),
+    padding blob    not null
+) strict;

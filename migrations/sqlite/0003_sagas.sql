@@ -28,6 +28,9 @@ create table saga_states (
 
 create index saga_states_due on saga_states (saga_name, definition_version, due_at)
     where due_at is not null;
+-- Those that the engine has paused: never many.
+create index saga_states_paused on saga_states (saga_name)
+    where state = 'Paused' and error_message is not null;
 create index saga_states_waiting on saga_states (saga_name, waiting_for)
     where waiting_for is not null;
 create index saga_states_correlation on saga_states (correlation_id, started_at, saga_id);

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use highwater_core::{
-    CheckpointStore, EventStore, HealthThresholds, ProjectionDefinition, SagaName, SagaStore,
+    CheckpointStore, EventStore, HealthCheck, HealthThresholds, ProjectionDefinition, SagaName,
+    SagaStore,
 };
 
+use crate::bodies::Bodies;
 use crate::sagas::Sagas;
 use crate::{append, checkpoints, dead_letters, health, projections, sagas, streams};
 
@@ -18,8 +20,10 @@ pub struct Console {
     pub(crate) checkpoints: Arc<dyn CheckpointStore>,
     pub(crate) definitions: Arc<[ProjectionDefinition]>,
     pub(crate) thresholds: HealthThresholds,
-    pub(crate) sagas: Option<Arc<dyn SagaStore>>,
-    saga_definitions: Option<Arc<[(SagaName, u32)]>>,
+    pub(crate) health: HealthCheck,
+    pub(crate) bodies: Bodies,
+    sagas: Option<Arc<dyn SagaStore>>,
+    pub(crate) saga_definitions: Option<Arc<[(SagaName, u32)]>>,
 }
 
 impl Console {
@@ -35,10 +39,20 @@ impl Console {
     ) -> Self {
         let thresholds = HealthThresholds::default();
         let definitions = definitions.into();
-        Self { events, checkpoints, definitions, thresholds, sagas: None, saga_definitions: None }
+        let health = HealthCheck::new(Arc::clone(&events), Arc::clone(&checkpoints));
+        Self {
+            events,
+            checkpoints,
+            definitions,
+            thresholds,
+            health,
+            bodies: Bodies::default(),
+            sagas: None,
+            saga_definitions: None,
+        }
     }
 
-    /// Sets from which lag on a projection is degraded or unhealthy.
+    /// Sets from when on a projection, or a saga that nobody takes up, is degraded or unhealthy.
     #[must_use]
     pub fn thresholds(mut self, thresholds: HealthThresholds) -> Self {
         self.thresholds = thresholds;
@@ -48,6 +62,7 @@ impl Console {
     /// Shows the sagas of this store, too, and has health tell of those that need a human.
     #[must_use]
     pub fn sagas(mut self, sagas: Arc<dyn SagaStore>) -> Self {
+        self.health = self.health.sagas(Arc::clone(&sagas));
         self.sagas = Some(sagas);
         self
     }
@@ -89,7 +104,11 @@ impl Console {
     /// The routes that show sagas and ask things of them; none without a store of sagas.
     pub fn sagas_router(&self) -> Router {
         let definitions = self.saga_definitions.clone();
-        let sagas = self.sagas.clone().map(|store| Sagas { store, definitions });
+        let sagas = self.sagas.clone().map(|store| Sagas {
+            store,
+            definitions,
+            bodies: self.bodies.clone(),
+        });
         sagas.map_or_else(Router::new, sagas::routes)
     }
 

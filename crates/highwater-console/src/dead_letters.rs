@@ -1,17 +1,18 @@
 //! `GET /api/projections/{name}/dead-letters`: the events that a projection has set aside.
 
+use axum::Router;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
-use highwater_core::{DeadLetter, EventId, EventType, Offset, Position, StreamName};
+use highwater_core::{DeadLetter, EventId, EventType, Offset, Position, StoreError, StreamName};
 use serde::{Deserialize, Serialize};
 
 use crate::projections::keys;
 use crate::streams::check_limit;
-use crate::{Console, Problem};
+use crate::{Console, Problem, bodies};
 
 pub(crate) fn routes() -> Router<Console> {
     Router::new().route("/api/projections/{name}/dead-letters", get(list))
@@ -69,7 +70,7 @@ async fn list(
     State(console): State<Console>,
     name: Result<Path<String>, PathRejection>,
     params: Result<Query<Params>, QueryRejection>,
-) -> Result<Json<Vec<DeadLetterBody>>, Problem> {
+) -> Result<Response, Problem> {
     let (Path(name), Query(params)) = (name?, params?);
     let limit = check_limit(params.limit)?;
     let after = Offset::from_sql(params.after)
@@ -80,6 +81,12 @@ async fn list(
         let detail = format!("projection {name:?} does not follow that stream");
         return Err(Problem::new(StatusCode::NOT_FOUND, detail));
     };
-    let letters = console.checkpoints.dead_letters(key, after, limit).await?;
-    Ok(Json(letters.into_iter().map(DeadLetterBody::from).collect()))
+    let json = {
+        let _making = console.bodies.making().await?;
+        let letters = console.checkpoints.dead_letters(key, after, limit).await?;
+        let letters: Vec<_> = letters.into_iter().map(DeadLetterBody::from).collect();
+        serde_json::to_vec(&letters)
+    };
+    let json = json.map_err(|error| Problem::from(StoreError::Backend(error.into())))?;
+    Ok(console.bodies.response(json).unwrap_or_else(|_| bodies::too_much()))
 }

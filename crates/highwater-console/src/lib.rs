@@ -36,11 +36,23 @@
 //! (100, at most 1,000) and `after`; it is `{"sagas": […], "next": …}`, and `next` is what to
 //! pass as `after` for the next page, or `null`.
 //!
+//! What a list holds is bounded in bytes, too: where its items are large it is shorter than `limit`.
+//! Follow the `Link` with `rel="next"` of events and the `next` of sagas until there is none, and
+//! pass the last offset of dead letters as `after` until there are none. An answer of more than
+//! 64 KiB is dropped when its client takes nothing of it for 30 seconds, and all of them together
+//! hold at most 64 MiB: beyond that answers are shorter, or a 503 with `Retry-After`.
+//!
+//! Health names its reasons. It is degraded by lag, by a projection that nobody runs or that tries
+//! again, by dead letters, and by sagas that failed, are paused with an error, or are due without
+//! being taken up; unhealthy by more lag, a projection that gave up, a checkpoint beyond the end of
+//! the log, and a store that takes no writes or does not answer.
+//!
 //! Errors are [`Problem`]s: JSON of RFC 9457. A slip is an error and not another request: where
 //! there are parameters an unknown one is a 400, and an array in the place of an [`Object`] a 422.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod append;
+mod bodies;
 mod checkpoints;
 mod console;
 mod dead_letters;
@@ -49,9 +61,7 @@ mod health;
 mod object;
 mod problem;
 mod projections;
-mod report;
 mod saga_body;
-mod saga_health;
 mod saga_list;
 mod sagas;
 mod streams;

@@ -7,11 +7,11 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use highwater_core::{
     CheckpointKey, EventType, Health, ProjectionDefinition, ProjectionKind, ProjectionName,
+    ProjectionReport, Verdict,
 };
 use serde::Serialize;
 
-use crate::checkpoints::CheckpointBody;
-use crate::report::{Report, reports};
+use crate::checkpoints::{CheckpointBody, reports};
 use crate::{Console, Problem};
 
 pub(crate) fn routes() -> Router<Console> {
@@ -28,20 +28,24 @@ struct ProjectionBody {
     can_rebuild: bool,
     auto_start: bool,
     status: Health,
+    /// Why it is no better.
+    reasons: Vec<String>,
     #[serde(flatten)]
     checkpoint: CheckpointBody,
 }
 
 async fn list(State(console): State<Console>) -> Result<Json<Vec<ProjectionBody>>, Problem> {
     let reports = reports(&console).await?;
-    let body = |report: &Report| {
+    let body = |report: &ProjectionReport| {
         let definition = report.definition.clone()?;
+        let Verdict { status, reasons } = report.judge(&console.thresholds);
         Some(ProjectionBody {
             kind: definition.kind,
             event_types: definition.event_types,
             can_rebuild: definition.can_rebuild,
             auto_start: definition.auto_start,
-            status: report.health(&console.thresholds),
+            status,
+            reasons,
             checkpoint: CheckpointBody::of(report),
         })
     };

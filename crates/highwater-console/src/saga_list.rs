@@ -3,17 +3,17 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use highwater_core::{SagaId, SagaQuery};
+use axum::response::Response;
+use highwater_core::{SagaId, SagaQuery, SagaRecord, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::Problem;
 use crate::saga_body::SagaBody;
 use crate::sagas::Sagas;
 use crate::streams::check_limit;
+use crate::{Problem, bodies};
 
 /// What to search for; an empty value is none. A misspelt name is refused: without it, the list
 /// would be of more than was meant.
@@ -43,7 +43,7 @@ pub(crate) struct SagaPage {
 pub(crate) async fn list(
     State(sagas): State<Sagas>,
     params: Result<Query<Params>, QueryRejection>,
-) -> Result<Json<SagaPage>, Problem> {
+) -> Result<Response, Problem> {
     let mut query = query(params?.0)?;
     let limit = query.limit;
     // One more tells whether there is a next page.
@@ -54,11 +54,32 @@ pub(crate) async fn list(
         let detail = format!("after is {after:?}: there is no such saga");
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail).with("parameter", "after"));
     }
+    let json = {
+        let _making = sagas.bodies.making().await?;
+        let (found, next) = page(&sagas, query, limit).await?;
+        let found = found.into_iter().map(|saga| sagas.body(saga)).collect();
+        serde_json::to_vec(&SagaPage { sagas: found, next })
+    };
+    let json = json.map_err(|error| Problem::from(StoreError::Backend(error.into())))?;
+    Ok(sagas.bodies.response(json).unwrap_or_else(|_| bodies::too_much()))
+}
+
+/// At most `limit` sagas, and the last of them where there are more.
+async fn page(
+    sagas: &Sagas,
+    mut query: SagaQuery,
+    limit: usize,
+) -> Result<(Vec<SagaRecord>, Option<SagaId>), StoreError> {
     let mut found = sagas.store.sagas(&query).await?;
-    let has_more = found.len() > limit;
+    let mut has_more = found.len() > limit;
     found.truncate(limit);
-    let next = found.last().filter(|_| has_more).map(|saga| saga.id.clone());
-    Ok(Json(SagaPage { sagas: found.into_iter().map(|saga| sagas.body(saga)).collect(), next }))
+    let last = found.last().map(|saga| saga.id.clone());
+    if !has_more && last.is_some() {
+        // The page may have ended for its bytes: only an empty one is the end.
+        (query.after, query.limit) = (last.clone(), 1);
+        has_more = !sagas.store.sagas(&query).await?.is_empty();
+    }
+    Ok((found, last.filter(|_| has_more)))
 }
 
 fn query(params: Params) -> Result<SagaQuery, Problem> {

@@ -10,6 +10,7 @@ use axum::{Json, Router};
 use highwater_core::{SagaId, SagaName, SagaRecord, SagaRequest, SagaStore, StoreError};
 
 use crate::Problem;
+use crate::bodies::Bodies;
 use crate::saga_body::SagaBody;
 use crate::saga_list::list;
 
@@ -19,6 +20,7 @@ pub(crate) struct Sagas {
     pub(crate) store: Arc<dyn SagaStore>,
     /// The kinds and versions that this process runs; `None` when that is not known.
     pub(crate) definitions: Option<Arc<[(SagaName, u32)]>>,
+    pub(crate) bodies: Bodies,
 }
 
 impl Sagas {

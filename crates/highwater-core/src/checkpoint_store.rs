@@ -86,12 +86,34 @@ pub trait CheckpointStore: Send + Sync + 'static {
     async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
 
     /// The dead letters of one projection behind `after`, by offset, at most `limit`.
+    ///
+    /// A page of them holds at most [`PAGE_BYTES`](crate::PAGE_BYTES), or is one: where errors
+    /// are long it is shorter than the limit. Only an empty page is the end.
     async fn dead_letters(
         &self,
         key: &CheckpointKey,
         after: Option<Offset>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// How many dead letters the projection has; `up_to` stands for that many or more.
+    ///
+    /// Who asks every few seconds must not read them all: a backend that can count them without
+    /// should.
+    async fn count_dead_letters(
+        &self,
+        key: &CheckpointKey,
+        up_to: usize,
+    ) -> Result<usize, StoreError> {
+        let (mut count, mut after) = (0, None);
+        while count < up_to {
+            let page = self.dead_letters(key, after, up_to - count).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.letter.offset);
+            count += page.len();
+        }
+        Ok(count)
+    }
 }
 
 /// Whether somebody has asked for a rebuild that has not begun.

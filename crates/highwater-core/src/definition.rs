@@ -27,4 +27,14 @@ pub struct ProjectionDefinition {
     pub can_rebuild: bool,
     /// Whether `run` starts it.
     pub auto_start: bool,
+    /// Whether it goes on once it has caught up.
+    pub is_continuous: bool,
+}
+
+impl ProjectionDefinition {
+    /// Whether somebody is meant to run it all the time.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.auto_start && self.is_continuous
+    }
 }

@@ -1,6 +1,7 @@
 //! The store of events: the only place that is written to, and the source of all else.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 use crate::{
     Appended, EventType, Imported, NewEvent, Offset, RecordedEvent, Source, StoreError,
@@ -10,7 +11,8 @@ use crate::{
 /// One page of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// The events, in the order of the source; fewer than the limit does not mean the end.
+    /// The events, in the order of the source; fewer than the limit does not mean the end. They
+    /// hold at most [`PAGE_BYTES`](crate::PAGE_BYTES), unless configured otherwise, or are one.
     pub events: Vec<RecordedEvent>,
     /// How far the source has been read, events that were filtered out included; where the
     /// next page begins and where a checkpoint may move to. `None` when the source is empty.
@@ -30,6 +32,8 @@ pub struct Page {
 ///   concurrent writers do.
 /// - An append that returned survives a crash of the process, and of the machine as far as the
 ///   backend's disk settings say.
+/// - A page is bounded in bytes as well as in number, and no more than that is ever in memory for
+///   it: it ends early where events are large, and `is_end` is false then.
 /// - Every method is cancel safe: a dropped append was made whole or not at all. A caller that is
 ///   not polled holds up nobody.
 ///
@@ -52,7 +56,8 @@ pub trait EventStore: Send + Sync + 'static {
     /// it appends each event once.
     async fn import(&self, events: Vec<(StreamName, NewEvent)>) -> Result<Imported, StoreError>;
 
-    /// Reads the events of `source` behind `after`, at most `limit` of them.
+    /// Reads the events of `source` behind `after`, at most `limit` of them, and at least one
+    /// unless it is the end or the filter passed over all it looked at.
     ///
     /// `None` reads from the first event. With `types`, only events of these types are
     /// returned; none given means all. An unknown stream is an empty one. A `limit` of 0 is
@@ -69,6 +74,15 @@ pub trait EventStore: Send + Sync + 'static {
     ///
     /// It is what a reader of the source has scanned to when there is nothing left to read.
     async fn head(&self, source: &Source) -> Result<Option<Offset>, StoreError>;
+
+    /// The time by the clock that stamps the events: how long one has waited is judged by it alone.
+    async fn now(&self) -> Result<DateTime<Utc>, StoreError>;
+
+    /// Writes as an append would, and leaves no event behind.
+    ///
+    /// Fails as an append would fail for a reason that is no event's: for a database that may only
+    /// be read, a disk that is full, or a lock that somebody does not give back.
+    async fn probe(&self) -> Result<(), StoreError>;
 
     /// A wake-up for readers at the end; one that is taken before a read misses no later event.
     fn wake(&self) -> Wake;

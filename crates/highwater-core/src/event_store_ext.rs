@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures::stream::{self, BoxStream, StreamExt};
 
 use crate::{
@@ -125,6 +126,14 @@ impl<S: EventStore + ?Sized> EventStore for Arc<S> {
 
     async fn head(&self, source: &Source) -> Result<Option<Offset>, StoreError> {
         (**self).head(source).await
+    }
+
+    async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        (**self).now().await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        (**self).probe().await
     }
 
     fn wake(&self) -> Wake {

@@ -33,15 +33,19 @@ mod event_store;
 mod event_store_ext;
 mod group_commit;
 mod handler;
+mod health_check;
 mod json;
 mod metadata;
 mod name;
+mod page;
 mod payload;
 mod place;
 mod projection;
+mod projection_report;
 mod projection_store;
 mod projection_store_ext;
 mod saga;
+mod saga_counts;
 mod saga_query;
 mod saga_request;
 mod saga_signal;
@@ -58,6 +62,7 @@ mod typed;
 mod upcast;
 mod view;
 mod wake;
+mod write_probe;
 
 pub use append::{Appended, AppendedStream, Expected, Imported, Limits, StreamAppend};
 pub use checkpoint::{
@@ -71,17 +76,21 @@ pub use event_store::{EventStore, Page};
 pub use event_store_ext::EventStoreExt;
 pub use group_commit::GroupCommit;
 pub use handler::{Handler, IdempotencyKey};
+pub use health_check::{HealthCheck, HealthReport};
 pub use metadata::{InvalidMetadata, Metadata};
 pub use name::{
     Category, CorrelationId, EventType, InvalidName, NAME_BYTES_MAX, ProjectionName, SagaId,
     SagaName, SignalKey, StreamName,
 };
+pub use page::{PAGE_BYTES, PageBudget};
 pub use payload::Payload;
 pub use place::{InvalidPlace, Offset, Position};
 pub use projection::Projection;
+pub use projection_report::{ProjectionReport, projection_reports};
 pub use projection_store::{Document, ProjectionStore, ProjectionTx};
 pub use projection_store_ext::ProjectionStoreExt;
 pub use saga::{ClaimedSaga, CreatedSaga, NewSaga, SagaClaim, SagaLease, SagaProgress, SagaRecord};
+pub use saga_counts::{OverdueSagas, SagaCounts};
 pub use saga_query::SagaQuery;
 pub use saga_request::{SagaRequest, UnknownSagaRequest};
 pub use saga_signal::Signal;
@@ -90,13 +99,14 @@ pub use saga_step::{StepOutcome, StepRecord};
 pub use saga_store::{Each, SagaStore};
 pub use saga_transition::{Due, SagaRecorded, SagaTransition, SagaVerdict};
 pub use source::Source;
-pub use status::{Health, HealthThresholds, Lag, percent_complete};
+pub use status::{Health, HealthThresholds, Lag, Verdict, percent_complete};
 pub use tenant::Tenant;
 pub use tenant_scoped::{TenantScoped, TenantTx};
 pub use typed::{Decode, DecodeError, EncodeError, Event, NotAnEventEnum};
 pub use upcast::Upcasters;
 pub use view::View;
 pub use wake::{Bell, Wake};
+pub use write_probe::WriteProbe;
 
 /// The program in the README, which is compiled and run with the tests.
 #[cfg(doctest)]

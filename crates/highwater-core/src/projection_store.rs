@@ -52,6 +52,9 @@ pub trait ProjectionStore: CheckpointStore + Clone {
     ) -> Result<Vec<Document>, StoreError>;
 
     /// Documents whose key starts with `prefix`, behind the key `after`, by key, at most `limit`.
+    ///
+    /// A page of them holds at most [`PAGE_BYTES`](crate::PAGE_BYTES), or is one: where documents
+    /// are large it is shorter than the limit. Only an empty page is the end.
     async fn scan(
         &self,
         projection: &ProjectionName,

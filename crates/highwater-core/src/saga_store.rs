@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    ClaimedSaga, CreatedSaga, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery, SagaRecord,
-    SagaRecorded, SagaRequest, SagaTransition, Signal, StoreError, Wake,
+    ClaimedSaga, CreatedSaga, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery,
+    SagaRecord, SagaRecorded, SagaRequest, SagaTransition, Signal, StoreError, Wake,
 };
 
 /// One answer for each entry of a batch, in its order; or none, when the whole call failed.
@@ -47,7 +47,8 @@ pub trait SagaStore: Send + Sync + 'static {
     /// Gives out sagas that are due, the longest due first, each under a lease with a new epoch.
     ///
     /// Only those whose name and version are among the definitions; none is given to two owners
-    /// at once. A `ttl` or a limit of zero is `Invalid`.
+    /// at once. With their signals they hold at most [`PAGE_BYTES`](crate::PAGE_BYTES), or are
+    /// one: others stay due. A `ttl` or a limit of zero is `Invalid`.
     async fn claim_sagas(&self, claim: &SagaClaim) -> Result<Vec<ClaimedSaga>, StoreError>;
 
     /// Makes transitions, judged by [`SagaTransition::judge`].
@@ -83,8 +84,17 @@ pub trait SagaStore: Send + Sync + 'static {
 
     /// The sagas that are searched for, those created last first, then by descending id.
     ///
-    /// A limit of zero, or an `after` that is not known, is `Invalid`.
+    /// They hold at most [`PAGE_BYTES`](crate::PAGE_BYTES), or are one: where sagas are large there
+    /// are fewer than the limit. Only an empty page is the end. A limit of zero, or an `after`
+    /// that is not known, is `Invalid`.
     async fn sagas(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError>;
+
+    /// How many sagas do not go on by themselves, in time that does not grow with how many there
+    /// are: each count goes up to `up_to`, which stands for that many or more.
+    ///
+    /// Overdue are those that have been due for `overdue` by the store's clock, and that nobody has
+    /// taken.
+    async fn count_sagas(&self, overdue: Duration, up_to: usize) -> Result<SagaCounts, StoreError>;
 
     /// A wake-up for workers: rings when a saga has become due other than by the clock.
     ///
@@ -129,6 +139,10 @@ impl<S: SagaStore + ?Sized> SagaStore for Arc<S> {
 
     async fn sagas(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError> {
         (**self).sagas(query).await
+    }
+
+    async fn count_sagas(&self, overdue: Duration, up_to: usize) -> Result<SagaCounts, StoreError> {
+        (**self).count_sagas(overdue, up_to).await
     }
 
     fn sagas_due(&self) -> Wake {

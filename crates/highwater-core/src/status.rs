@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 
-use crate::{Checkpoint, Offset};
+use crate::Offset;
 
 /// How far a checkpoint is behind the head of its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,11 +55,47 @@ const fn places(last: Option<Offset>) -> u64 {
 pub enum Health {
     /// Somebody runs it, and it keeps up.
     Healthy,
-    /// It is further behind than it should be, or nobody runs it at this moment.
+    /// It is further behind than it should be, nobody runs it at this moment, or it passed over
+    /// events.
     Degraded,
-    /// It is so far behind, or has been without a runner while events wait, that a human is
-    /// needed.
+    /// It goes no further, or is so far behind, that a human is needed.
     Unhealthy,
+}
+
+/// How well something does, and why no better.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The worst of what was found.
+    pub status: Health,
+    /// Everything that was found, each in a line; none when all is well.
+    pub reasons: Vec<String>,
+}
+
+impl Default for Verdict {
+    fn default() -> Self {
+        Self { status: Health::Healthy, reasons: Vec::new() }
+    }
+}
+
+impl Verdict {
+    /// Adds what was found; that it is healthy adds nothing.
+    pub fn add(&mut self, found: Health, reason: impl FnOnce() -> String) {
+        if found > Health::Healthy {
+            self.status = self.status.max(found);
+            self.reasons.push(reason());
+        }
+    }
+}
+
+impl Health {
+    /// Unhealthy where `is_bad`, degraded where `is_poor`.
+    pub(crate) fn of(is_poor: bool, is_bad: bool) -> Self {
+        match (is_poor, is_bad) {
+            (_, true) => Self::Unhealthy,
+            (true, false) => Self::Degraded,
+            (false, false) => Self::Healthy,
+        }
+    }
 }
 
 /// From which lag on a projection is degraded or unhealthy.
@@ -73,6 +109,11 @@ pub struct HealthThresholds {
     pub degraded_age: Duration,
     /// Unhealthy once an event has waited this long. Default 5 min.
     pub unhealthy_age: Duration,
+    /// Degraded from this many dead letters of a projection on. Default 1; raise it where some are
+    /// to be expected.
+    pub degraded_dead_letters: u64,
+    /// Unhealthy from this many dead letters of a projection on. Default never.
+    pub unhealthy_dead_letters: u64,
 }
 
 impl Default for HealthThresholds {
@@ -82,28 +123,8 @@ impl Default for HealthThresholds {
             unhealthy_events: 100_000,
             degraded_age: Duration::from_secs(10),
             unhealthy_age: Duration::from_mins(5),
-        }
-    }
-}
-
-impl HealthThresholds {
-    /// How a projection does: `checkpoint` is `None` when it never ran.
-    ///
-    /// Lag to a head that nobody reads on from is never healthy: without a lease holder a
-    /// projection is degraded at best.
-    #[must_use]
-    pub fn judge(&self, checkpoint: Option<&Checkpoint>, lag: Lag) -> Health {
-        let is_led = checkpoint.is_some_and(|checkpoint| checkpoint.owner.is_some());
-        let has_error = checkpoint.is_some_and(|checkpoint| checkpoint.last_error.is_some());
-        if lag.events >= self.unhealthy_events
-            || lag.age >= self.unhealthy_age
-            || (!is_led && has_error)
-        {
-            Health::Unhealthy
-        } else if lag.events >= self.degraded_events || lag.age >= self.degraded_age || !is_led {
-            Health::Degraded
-        } else {
-            Health::Healthy
+            degraded_dead_letters: 1,
+            unhealthy_dead_letters: u64::MAX,
         }
     }
 }

@@ -1,6 +1,15 @@
--- $1 stream, $2 behind this offset, $3 limit
-select position, stream, "offset", event_id, event_type, data, metadata, recorded_at
-from highwater.events
-where stream = $1 and "offset" > $2
-order by "offset"
+-- $1 stream, $2 behind this offset, $3 limit, $4 bytes from which on payload and metadata are left
+-- out
+select
+    e.position, e.stream, e."offset", e.event_id, e.event_type,
+    case when size.bytes < $4 then e.data end, case when size.bytes < $4 then e.metadata end,
+    e.recorded_at, size.bytes
+from highwater.events as e
+cross join lateral (
+    select coalesce(
+        e.bytes, octet_length(e.data::text) + coalesce(octet_length(e.metadata::text), 0)
+    )
+) as size(bytes)
+where e.stream = $1 and e."offset" > $2
+order by e."offset"
 limit $3

@@ -116,9 +116,23 @@ impl CheckpointStore for PgStore {
         let log = self.log();
         let query = log.about(&log.sql.dead_letters, key).bind(Offset::to_sql(after));
         let query = query.bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let query = query.bind(log.options.page_size());
         let rows = log.fetch_all(query).await?;
         let letters = rows.iter().map(|row| dead_letter(key, row));
         letters.collect::<Result<_, _>>().map_err(store_error)
+    }
+
+    async fn count_dead_letters(
+        &self,
+        key: &CheckpointKey,
+        up_to: usize,
+    ) -> Result<usize, StoreError> {
+        let log = self.log();
+        let query = log.about(&log.sql.count_dead_letters, key);
+        let query = query.bind(i64::try_from(up_to).unwrap_or(i64::MAX));
+        let row = log.fetch_one(query).await?;
+        let count: i64 = row.try_get(0).map_err(store_error)?;
+        Ok(usize::try_from(count).unwrap_or(0))
     }
 }
 

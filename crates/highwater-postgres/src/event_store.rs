@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use highwater_core::{
     Appended, EventStore, EventType, Imported, NewEvent, Offset, Page, Source, StoreError,
     StreamAppend, StreamName, Wake, append, calls,
 };
+use sqlx::Row;
 use tokio::time::Instant;
 
 use crate::PgStore;
+use crate::error::store_error;
 
 #[async_trait]
 impl EventStore for PgStore {
@@ -40,6 +43,17 @@ impl EventStore for PgStore {
 
     async fn head(&self, source: &Source) -> Result<Option<Offset>, StoreError> {
         self.log().head_of(source).await
+    }
+
+    async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        let log = self.log();
+        let row = log.fetch_one(log.sql.query(&log.sql.now)).await?;
+        row.try_get(0).map_err(store_error)
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        let log = self.log();
+        log.fetch_all(log.sql.query(&log.sql.probe)).await.map(drop)
     }
 
     fn wake(&self) -> Wake {

@@ -19,6 +19,7 @@ mod checkpoint_store;
 mod code;
 mod error;
 mod event_store;
+mod events;
 mod group;
 mod held;
 mod hints;

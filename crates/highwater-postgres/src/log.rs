@@ -75,11 +75,6 @@ impl Log {
         });
     }
 
-    /// The events of `query`, whose columns are those of the table in their order.
-    pub(crate) async fn read(&self, query: PgQuery) -> Result<Vec<RecordedEvent>, StoreError> {
-        self.with(self.deadline(), |conn| events(query, conn).boxed()).await
-    }
-
     /// The events that carry one of `ids`, asked for until `deadline`.
     pub(crate) async fn recorded(
         &self,

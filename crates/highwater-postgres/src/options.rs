@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use highwater_core::{Limits, StoreError};
+use highwater_core::{Limits, PAGE_BYTES, PageBudget, StoreError};
 
 /// The longest identifier of PostgreSQL, in bytes.
 const IDENTIFIER_BYTES_MAX: usize = 63;
@@ -39,6 +39,9 @@ pub struct PgOptions {
     pub poll_interval: Duration,
     /// Bounds on one append or import. The defaults are those of [`Limits`].
     pub limits: Limits,
+    /// The bytes that one page of events, documents, dead letters or sagas holds at most, unless one
+    /// item alone is larger. Default 4 MiB; lower it where memory is short and many read at once.
+    pub page_bytes: usize,
     /// How long an append waits and is tried again before it is `Unavailable`, counted from the
     /// call. Default 10 s; raise it to ride out longer failovers.
     pub append_timeout: Duration,
@@ -65,6 +68,7 @@ impl Default for PgOptions {
             listen: true,
             poll_interval: Duration::from_millis(100),
             limits: Limits::default(),
+            page_bytes: PAGE_BYTES,
             append_timeout: Duration::from_secs(10),
             call_timeout: Duration::from_secs(10),
             idle_in_transaction_timeout: Duration::from_secs(10),
@@ -74,6 +78,16 @@ impl Default for PgOptions {
 }
 
 impl PgOptions {
+    /// What a page may hold.
+    pub(crate) fn page(&self) -> PageBudget {
+        PageBudget::new(self.page_bytes)
+    }
+
+    /// What a page may hold, as SQL counts it.
+    pub(crate) fn page_size(&self) -> i64 {
+        i64::try_from(self.page_bytes).unwrap_or(i64::MAX)
+    }
+
     /// Refuses names that are no plain identifiers, and numbers that mean nothing.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         check_identifier("schema", &self.schema)?;

@@ -49,6 +49,7 @@ impl ProjectionStore for PgStore {
         let query = log.sql.query(&log.sql.scan_documents).bind(projection.as_str());
         let query = query.bind(prefix).bind(after).bind(behind_prefix(prefix));
         let query = query.bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let query = query.bind(log.options.page_size());
         let rows = log.fetch_all(query).await?;
         rows.iter().map(document).collect::<Result<_, _>>().map_err(store_error)
     }

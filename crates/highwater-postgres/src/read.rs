@@ -1,9 +1,10 @@
 //! Reads pages of a source.
 
-use highwater_core::{EventType, Offset, Page, RecordedEvent, Source, StoreError, StreamName};
+use highwater_core::{EventType, Offset, Page, Source, StoreError, StreamName};
 use sqlx::Row;
 
 use crate::error::store_error;
+use crate::events::{LARGE, Part};
 use crate::log::Log;
 
 /// How much of a source one filtered read looks through, so that a filter that matches next to
@@ -23,12 +24,10 @@ impl Log {
         }
         match source {
             Source::All if types.is_empty() => {
-                let events = self.read_all(after, limit).await?;
-                Ok(whole_page(source, events, after, limit))
+                Ok(whole_page(source, self.read_all(after, limit).await?, after))
             }
             Source::Stream(stream) if types.is_empty() => {
-                let events = self.read_stream(stream, after, limit).await?;
-                Ok(whole_page(source, events, after, limit))
+                Ok(whole_page(source, self.read_stream(stream, after, limit).await?, after))
             }
             _ => self.filtered_page(source, types, after, limit).await,
         }
@@ -52,8 +51,7 @@ impl Log {
         // Offsets and positions have no gaps, so that this many events lie between the two.
         let window = (Offset::to_sql(Some(head)) - Offset::to_sql(after)).min(WINDOW);
         let up_to = Offset::from_sql(Offset::to_sql(after) + window)?.unwrap_or(head);
-        let events = self.scan(source, types, (after, window), limit).await?;
-        let is_cut = events.len() >= limit;
+        let Part { events, is_cut } = self.scan(source, types, (after, window), limit).await?;
         let last = events.last().filter(|_| is_cut).map(|event| source.offset_of(event));
         let scanned_to = last.unwrap_or(up_to);
         Ok(Page { events, scanned_to: Some(scanned_to), is_end: scanned_to >= head })
@@ -70,14 +68,10 @@ impl Log {
         Ok(Offset::from_sql(head)?)
     }
 
-    async fn read_all(
-        &self,
-        after: Option<Offset>,
-        limit: usize,
-    ) -> Result<Vec<RecordedEvent>, StoreError> {
+    async fn read_all(&self, after: Option<Offset>, limit: usize) -> Result<Part, StoreError> {
         let query = self.sql.query(&self.sql.read_all);
-        let query = query.bind(Offset::to_sql(after)).bind(rows(limit));
-        self.read(query).await
+        let query = query.bind(Offset::to_sql(after)).bind(rows(limit)).bind(LARGE);
+        self.events_within(query, limit).await
     }
 
     async fn read_stream(
@@ -85,10 +79,10 @@ impl Log {
         stream: &StreamName,
         after: Option<Offset>,
         limit: usize,
-    ) -> Result<Vec<RecordedEvent>, StoreError> {
+    ) -> Result<Part, StoreError> {
         let query = self.sql.query(&self.sql.read_stream).bind(stream.as_str());
-        let query = query.bind(Offset::to_sql(after)).bind(rows(limit));
-        self.read(query).await
+        let query = query.bind(Offset::to_sql(after)).bind(rows(limit)).bind(LARGE);
+        self.events_within(query, limit).await
     }
 
     async fn scan(
@@ -97,30 +91,25 @@ impl Log {
         types: &[EventType],
         (after, window): (Option<Offset>, i64),
         limit: usize,
-    ) -> Result<Vec<RecordedEvent>, StoreError> {
+    ) -> Result<Part, StoreError> {
         let after = Offset::to_sql(after);
         let types: Vec<&str> = types.iter().map(EventType::as_str).collect();
         let query = if let Source::Stream(stream) = source {
             let query = self.sql.query(&self.sql.scan_stream).bind(stream.as_str());
-            query.bind(after).bind(window).bind(types).bind(rows(limit))
+            query.bind(after).bind(window).bind(types).bind(rows(limit)).bind(LARGE)
         } else {
             let (name, prefix) = streams_of(source);
             let query = self.sql.query(&self.sql.scan_all).bind(after).bind(window).bind(types);
-            query.bind(name).bind(prefix).bind(rows(limit))
+            query.bind(name).bind(prefix).bind(rows(limit)).bind(LARGE)
         };
-        self.read(query).await
+        self.events_within(query, limit).await
     }
 }
 
 /// A page of a source that was read without a filter.
-fn whole_page(
-    source: &Source,
-    events: Vec<RecordedEvent>,
-    after: Option<Offset>,
-    limit: usize,
-) -> Page {
+fn whole_page(source: &Source, Part { events, is_cut }: Part, after: Option<Offset>) -> Page {
     let last = events.last().map(|event| source.offset_of(event));
-    Page { scanned_to: last.or(after), is_end: events.len() < limit, events }
+    Page { scanned_to: last.or(after), is_end: !is_cut, events }
 }
 
 /// The streams of a category: the one that bears its name, and those that start so.

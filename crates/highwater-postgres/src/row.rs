@@ -21,6 +21,15 @@ pub(crate) struct Decoder {
 
 impl Decoder {
     pub(crate) fn event(&mut self, row: &PgRow) -> Result<RecordedEvent, sqlx::Error> {
+        self.event_with(row, required(row, 5)?)
+    }
+
+    /// An event whose row may be without its payload and metadata.
+    pub(crate) fn event_with(
+        &mut self,
+        row: &PgRow,
+        data: &str,
+    ) -> Result<RecordedEvent, sqlx::Error> {
         let id: Uuid = row.try_get(3)?;
         let recorded_at: DateTime<Utc> = row.try_get(7)?;
         Ok(RecordedEvent {
@@ -29,7 +38,7 @@ impl Decoder {
             position: place(row, 0, Position::from_sql)?,
             id: EventId::from_uuid(id),
             event_type: self.types.get(required(row, 4)?, |name| EventType::new(name))?,
-            data: Payload::from_stored(required(row, 5)?),
+            data: Payload::from_stored(data),
             metadata: Metadata::from_stored(text(row, 6)?),
             recorded_at,
         })

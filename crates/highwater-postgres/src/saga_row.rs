@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highwater_core::{
-    ClaimedSaga, CorrelationId, EventId, Owner, Payload, SagaId, SagaName, SagaProgress,
-    SagaRecord, Signal, SignalKey, StepRecord, StoreError,
+    ClaimedSaga, CorrelationId, EventId, OverdueSagas, Owner, Payload, SagaCounts, SagaId,
+    SagaName, SagaProgress, SagaRecord, Signal, SignalKey, StepRecord, StoreError,
 };
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -23,6 +23,21 @@ pub(crate) fn saga(row: &PgRow) -> Result<SagaRecord, Unreadable> {
 /// A saga under its new lease, from the columns that `saga_claim.sql` returns.
 pub(crate) fn claimed(row: &PgRow) -> Result<ClaimedSaga, Unreadable> {
     decode_claimed(row).map_err(|error| Unreadable::new(row, error))
+}
+
+/// How many sagas do not go on, from the columns that `count_sagas.sql` returns.
+pub(crate) fn counts(row: &PgRow) -> Result<SagaCounts, sqlx::Error> {
+    let (names, versions): (Vec<String>, Vec<i64>) = (row.try_get(2)?, row.try_get(3)?);
+    let counts: Vec<i64> = row.try_get(4)?;
+    let mut overdue = Vec::with_capacity(names.len());
+    for ((name, version), count) in names.into_iter().zip(versions).zip(counts) {
+        overdue.push(OverdueSagas {
+            name: SagaName::new(name).map_err(decode_error)?,
+            version: version.try_into().map_err(decode_error)?,
+            count: count.try_into().map_err(decode_error)?,
+        });
+    }
+    Ok(SagaCounts { failed: number(row, 0)?, paused: number(row, 1)?, overdue })
 }
 
 /// A saga that a newer version of the store has written, or that is damaged.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaName, SagaQuery,
-    SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal,
+    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaName,
+    SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal,
     StoreError, Wake,
 };
 use sqlx::Row;
@@ -19,10 +19,11 @@ use tokio::time::Instant;
 use crate::PgStore;
 use crate::calls::{lock_wait, waiting};
 use crate::checkpoint_store::{TTL_MAX, signed};
+use crate::error::store_error;
 use crate::log::Log;
 use crate::retry;
 use crate::saga_commit::Entry;
-use crate::saga_row::{Unreadable, claimed, saga};
+use crate::saga_row::{Unreadable, claimed, counts, saga};
 
 #[async_trait]
 impl SagaStore for PgStore {
@@ -40,6 +41,7 @@ impl SagaStore for PgStore {
         let query = query.bind(microseconds(claim.ttl)).bind(rows(claim.limit));
         let query = query.bind(definitions().map(|(name, _)| name.as_str()).bind_iter());
         let query = query.bind(definitions().map(|(_, version)| i64::from(*version)).bind_iter());
+        let query = query.bind(log.options.page_size());
         let rows = log.fetch_all(query).await?;
         Ok(rows.iter().filter_map(|row| readable(claimed(row))).collect())
     }
@@ -108,6 +110,14 @@ impl SagaStore for PgStore {
             }
         };
         self.log().search(query, after.as_ref()).await
+    }
+
+    async fn count_sagas(&self, overdue: Duration, up_to: usize) -> Result<SagaCounts, StoreError> {
+        let log = self.log();
+        let query = log.sql.query(&log.sql.count_sagas);
+        let query = query.bind(microseconds(overdue)).bind(rows(up_to));
+        let row = log.fetch_one(query).await?;
+        Ok(counts(&row).map_err(store_error)?)
     }
 
     fn sagas_due(&self) -> Wake {
@@ -210,7 +220,8 @@ impl Log {
             .bind(query.until)
             .bind(after.map(|saga| saga.started_at))
             .bind(after.map(|saga| saga.id.as_str()))
-            .bind(rows(query.limit));
+            .bind(rows(query.limit))
+            .bind(self.options.page_size());
         let rows = self.fetch_all(search).await?;
         Ok(rows.iter().map(saga).collect::<Result<_, _>>()?)
     }

@@ -36,7 +36,7 @@ pub enum RunError {
     #[error("projection {0:?} cannot be rebuilt")]
     CannotRebuild(ProjectionName),
     /// An event failed for good, or the store failed too often; the checkpoint says where.
-    #[error("projection {projection:?} gave up")]
+    #[error("projection {projection:?} gave up: {}", with_causes(&**reason))]
     GaveUp {
         /// The projection.
         projection: ProjectionName,

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use highwater_core::{
-    CheckpointKey, CheckpointStore, Decode, EventStore, Handler, Health, HealthThresholds, Offset,
-    Projection, ProjectionDefinition, ProjectionKind, ProjectionName, ProjectionStore, StoreError,
-    Upcasters, View,
+    CheckpointKey, CheckpointStore, Decode, EventStore, Handler, HealthCheck, HealthReport,
+    HealthThresholds, Offset, Projection, ProjectionDefinition, ProjectionKind, ProjectionName,
+    ProjectionStore, StoreError, Upcasters, View, projection_reports,
 };
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
@@ -30,6 +30,7 @@ pub struct Projections<S>(Arc<Shared<S>>);
 struct Shared<S> {
     events: Arc<dyn EventStore>,
     store: S,
+    health: HealthCheck,
     registered: watch::Sender<BTreeMap<ProjectionName, Arc<Registered<S>>>>,
     running: Mutex<()>,
 }
@@ -55,7 +56,8 @@ impl<S: CheckpointStore + Clone> Projections<S> {
     /// Projections that follow the events of one store and keep read models in another.
     pub fn with_events(events: Arc<dyn EventStore>, store: S) -> Self {
         let (registered, running) = (watch::Sender::default(), Mutex::new(()));
-        Self(Arc::new(Shared { events, store, registered, running }))
+        let health = HealthCheck::new(Arc::clone(&events), Arc::new(store.clone()));
+        Self(Arc::new(Shared { events, store, health, registered, running }))
     }
 
     /// Registers a side-effect handler.
@@ -70,6 +72,7 @@ impl<S: CheckpointStore + Clone> Projections<S> {
             event_types: H::Event::event_types()?,
             can_rebuild: handler.can_rebuild(),
             auto_start: options.auto_start,
+            is_continuous: options.mode == Mode::Continuous,
         };
         let (upcasters, handler) = (handler.upcasters(), Arc::new(handler));
         self.add(definition, options, &upcasters, move |store| {
@@ -176,23 +179,28 @@ impl<S: CheckpointStore + Clone> Projections<S> {
 
     /// How each projection does, by name.
     pub async fn status(&self) -> Result<Vec<ProjectionStatus>, StoreError> {
-        let mut all = Vec::new();
-        for projection in self.all() {
-            all.push(ProjectionStatus::of(&projection, &*self.0.events, &self.0.store).await?);
-        }
-        Ok(all)
+        let all = self.all();
+        let definitions: Vec<_> = all.iter().map(|it| it.definition.clone()).collect();
+        let reports = projection_reports(&*self.0.events, &self.0.store, &definitions).await?;
+        let reported = all.iter().filter_map(|projection| {
+            let report = reports.iter().find(|report| report.key == *projection.key())?;
+            Some(ProjectionStatus::of(projection, report.clone()))
+        });
+        Ok(reported.collect())
     }
 
-    /// How well the worst projection does; what nobody runs is never healthy.
+    /// How well the projections do, and whether the log takes writes: within seconds, whatever the
+    /// stores do.
     ///
-    /// Projections that are run only now and then count while they run and once they have failed.
-    pub async fn health(&self, thresholds: &HealthThresholds) -> Result<Health, StoreError> {
-        let mut worst = Health::Healthy;
-        for projection in self.all() {
-            let status = ProjectionStatus::of(&projection, &*self.0.events, &self.0.store).await?;
-            worst = worst.max(status.judge(thresholds, projection.is_permanent()));
-        }
-        Ok(worst)
+    /// What is judged is what the stores say, by the rule of
+    /// [`ProjectionReport::judge`](highwater_core::ProjectionReport::judge), so that any process
+    /// finds the same; only that one gave up whose error could not be stored is known here alone.
+    pub async fn health(&self, thresholds: &HealthThresholds) -> HealthReport {
+        let all = self.all();
+        let has_failed = |it: &&Arc<Registered<S>>| *it.state().borrow() == ProjectionState::Failed;
+        let given_up: Vec<_> = all.iter().filter(has_failed).map(|it| it.name().clone()).collect();
+        let definitions: Vec<_> = all.iter().map(|it| it.definition.clone()).collect();
+        self.0.health.report(&definitions, &given_up, None, thresholds).await
     }
 
     fn add(
@@ -239,6 +247,7 @@ impl<S: ProjectionStore> Projections<S> {
             event_types: V::Event::event_types()?,
             can_rebuild: true,
             auto_start: options.auto_start,
+            is_continuous: options.mode == Mode::Continuous,
         };
         let (upcasters, view) = (view.upcasters(), Arc::new(view));
         self.add(definition, options, &upcasters, move |store| {
@@ -258,6 +267,7 @@ impl<S: ProjectionStore> Projections<S> {
             event_types: P::Event::event_types()?,
             can_rebuild: projection.can_rebuild(),
             auto_start: options.auto_start,
+            is_continuous: options.mode == Mode::Continuous,
         };
         let (upcasters, projection) = (projection.upcasters(), Arc::new(projection));
         self.add(definition, options, &upcasters, move |store| {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::applier::Applier;
 use crate::meter::Meter;
-use crate::{CheckpointPolicy, Mode, ProjectionOptions, ProjectionState};
+use crate::{CheckpointPolicy, ProjectionOptions, ProjectionState};
 
 /// Makes an applier for a run from a checkpoint.
 pub(crate) type MakeApplier<S> = Box<dyn Fn(&S) -> Box<dyn Applier> + Send + Sync>;
@@ -71,11 +71,6 @@ impl<S> Registered<S> {
 
     pub(crate) fn applier(&self, store: &S) -> Box<dyn Applier> {
         (self.make)(store)
-    }
-
-    /// Whether somebody is meant to run it all the time.
-    pub(crate) fn is_permanent(&self) -> bool {
-        self.definition.auto_start && self.options.mode == Mode::Continuous
     }
 
     pub(crate) fn state(&self) -> watch::Receiver<ProjectionState> {

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
 use highwater_core::{
-    Checkpoint, CheckpointStore, EventStore, Health, HealthThresholds, Lag, Offset,
-    ProjectionDefinition, StoreError, percent_complete,
+    Checkpoint, Lag, Offset, ProjectionDefinition, ProjectionReport, percent_complete,
 };
 
 use crate::registered::Registered;
@@ -41,6 +39,8 @@ pub struct ProjectionStatus {
     pub head: Option<Offset>,
     /// How far it is behind.
     pub lag: Lag,
+    /// How many events it has set aside; 1,000 stands for that many or more.
+    pub dead_letters: usize,
     /// How much of the source it has processed.
     pub percent: f64,
     /// Events per second that this process has applied in the last seconds.
@@ -52,50 +52,23 @@ pub struct ProjectionStatus {
 }
 
 impl ProjectionStatus {
-    pub(crate) async fn of<S: CheckpointStore>(
-        projection: &Registered<S>,
-        events: &dyn EventStore,
-        store: &S,
-    ) -> Result<Self, StoreError> {
-        let source = projection.source();
-        let checkpoint = store.checkpoint(projection.key()).await?;
-        let at = checkpoint.as_ref().and_then(|row| row.last_processed_offset);
-        let head = events.head(source).await?;
-        let waiting = if head > at {
-            events.read(source, &projection.types, at, 1).await?.events.pop()
-        } else {
-            None
-        };
-        let lag = Lag::between(at, head, waiting.map(|event| event.recorded_at), Utc::now());
-        let rate = projection.rate();
+    pub(crate) fn of<S>(projection: &Registered<S>, report: ProjectionReport) -> Self {
+        let (at, rate) = (report.at(), projection.rate());
+        let ProjectionReport { checkpoint, head, lag, dead_letters, .. } = report;
         let mut status = Self {
             definition: projection.definition.clone(),
             state: *projection.state().borrow(),
             checkpoint,
             head,
             lag,
+            dead_letters,
             percent: percent_complete(at, head),
             events_per_second: rate,
             remaining: remaining(lag.events, rate),
             why: String::new(),
         };
         status.why = status.explain();
-        Ok(status)
-    }
-
-    /// How well it does; a projection that is run only now and then may lie still.
-    pub(crate) fn judge(&self, thresholds: &HealthThresholds, is_permanent: bool) -> Health {
-        let row = self.checkpoint.as_ref();
-        let has_error = row.is_some_and(|row| row.last_error.is_some());
-        let is_led = row.is_some_and(|row| row.owner.is_some());
-        let is_failed = self.state == ProjectionState::Failed && !is_led;
-        if is_failed {
-            Health::Unhealthy
-        } else if is_permanent || has_error || is_led {
-            thresholds.judge(row, self.lag)
-        } else {
-            Health::Healthy
-        }
+        status
     }
 
     /// The first of the known reasons that applies.

@@ -1,5 +1,9 @@
--- ?1 stream, ?2 after, ?3 up to, ?4 event types as a JSON array or null for all, ?5 limit
-select position, stream, "offset", event_id, event_type, data, metadata, recorded_at
+-- ?1 stream, ?2 after, ?3 up to, ?4 event types as a JSON array or null for all, ?5 limit,
+-- ?6 bytes from which on payload and metadata are left out
+select position, stream, "offset", event_id, event_type,
+    case when octet_length(data) < ?6 then data end,
+    case when octet_length(metadata) < ?6 then metadata end,
+    recorded_at, octet_length(data), octet_length(metadata)
 from events
 where stream = ?1 and "offset" > ?2 and "offset" <= ?3
     and (?4 is null or event_type in (select value from json_each(?4)))

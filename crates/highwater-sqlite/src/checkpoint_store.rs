@@ -107,9 +107,21 @@ impl CheckpointStore for SqliteStore {
         after: Option<Offset>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, StoreError> {
+        let (key, bytes) = (key.clone(), self.page_bytes());
+        self.read_with(move |conn| {
+            Box::pin(async move { dead_letters::page(conn, &key, after, (limit, bytes)).await })
+        })
+        .await
+    }
+
+    async fn count_dead_letters(
+        &self,
+        key: &CheckpointKey,
+        up_to: usize,
+    ) -> Result<usize, StoreError> {
         let key = key.clone();
         self.read_with(move |conn| {
-            Box::pin(async move { dead_letters::page(conn, &key, after, limit).await })
+            Box::pin(async move { dead_letters::count(conn, &key, up_to).await })
         })
         .await
     }
@@ -117,7 +129,7 @@ impl CheckpointStore for SqliteStore {
 
 impl SqliteStore {
     /// Runs one statement in a transaction of its own.
-    async fn execute(&self, statement: Statement) -> Result<(), StoreError> {
+    pub(crate) async fn execute(&self, statement: Statement) -> Result<(), StoreError> {
         self.write_with(|conn| {
             Box::pin(async move { statement.execute(conn).await.map(drop).map_err(store_error) })
         })

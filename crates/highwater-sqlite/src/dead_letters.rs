@@ -31,18 +31,32 @@ pub(crate) async fn add(
     Ok(())
 }
 
-/// Those behind `after`, by offset, at most `limit`.
+/// Those behind `after`, by offset, at most `limit`, of at most `bytes` or one.
 pub(crate) async fn page(
     conn: &mut SqliteConnection,
     key: &CheckpointKey,
     after: Option<Offset>,
-    limit: usize,
+    (limit, bytes): (usize, i64),
 ) -> Result<Vec<DeadLetter>, StoreError> {
     let rows = at(include_str!("../sql/dead_letters.sql"), key)
         .bind(Offset::to_sql(after))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(bytes);
     let rows = rows.fetch_all(conn).await.map_err(store_error)?;
     rows.iter().map(|row| dead_letter(key, row).map_err(damaged)).collect()
+}
+
+/// How many there are; `up_to` stands for that many or more.
+pub(crate) async fn count(
+    conn: &mut SqliteConnection,
+    key: &CheckpointKey,
+    up_to: usize,
+) -> Result<usize, StoreError> {
+    let count = at(include_str!("../sql/count_dead_letters.sql"), key)
+        .bind(i64::try_from(up_to).unwrap_or(i64::MAX));
+    let row = count.fetch_one(conn).await.map_err(store_error)?;
+    let count: i64 = row.try_get(0).map_err(store_error)?;
+    usize::try_from(count).map_err(damaged)
 }
 
 fn dead_letter(key: &CheckpointKey, row: &SqliteRow) -> Result<DeadLetter, BoxError> {

@@ -27,20 +27,22 @@ pub(crate) async fn find(
     documents(&found.fetch_all(conn).await.map_err(store_error)?)
 }
 
-/// Those whose key starts with `prefix`, behind `after`, by key, at most `limit`.
+/// Those whose key starts with `prefix`, behind `after`, by key, at most `limit`, of at most `bytes`
+/// or one.
 pub(crate) async fn scan(
     conn: &mut SqliteConnection,
     projection: &ProjectionName,
     prefix: &str,
     after: Option<&str>,
-    limit: usize,
+    (limit, bytes): (usize, i64),
 ) -> Result<Vec<Document>, StoreError> {
     let found = sqlx::query(include_str!("../sql/scan_documents.sql"))
         .bind(projection.to_string())
         .bind(prefix.to_owned())
         .bind(after.map(str::to_owned))
         .bind(first_beyond(prefix))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(bytes);
     documents(&found.fetch_all(conn).await.map_err(store_error)?)
 }
 

@@ -1,12 +1,14 @@
 //! Events in streams.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use highwater_core::{
     Appended, EventStore, EventType, Imported, NewEvent, Offset, Page, Source, StoreError,
     StreamAppend, StreamName, Wake, append as rules,
 };
 
-use crate::error::store_error;
+use crate::error::{damaged, store_error};
+use crate::recorded::time;
 use crate::{SqliteStore, append, read};
 
 #[async_trait]
@@ -35,9 +37,9 @@ impl EventStore for SqliteStore {
         after: Option<Offset>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        let (source, types) = (source.clone(), types.to_vec());
+        let (source, types, page) = (source.clone(), types.to_vec(), (limit, self.page()));
         self.read_with(move |conn| {
-            Box::pin(async move { read::page(conn, &source, &types, after, limit).await })
+            Box::pin(async move { read::page(conn, &source, &types, after, page).await })
         })
         .await
     }
@@ -45,6 +47,18 @@ impl EventStore for SqliteStore {
     async fn head(&self, source: &Source) -> Result<Option<Offset>, StoreError> {
         let source = source.clone();
         self.read_with(move |conn| Box::pin(async move { read::head(conn, &source).await })).await
+    }
+
+    async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        let now = |conn| {
+            let now = sqlx::query_scalar("select now from clock").fetch_one(conn);
+            Box::pin(async move { now.await.map_err(store_error) }) as _
+        };
+        time(self.read_with(now).await?).map_err(damaged)
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.execute(sqlx::query(include_str!("../sql/probe.sql"))).await
     }
 
     fn wake(&self) -> Wake {

@@ -20,6 +20,7 @@ mod dead_letters;
 mod documents;
 mod error;
 mod event_store;
+mod events;
 mod identity;
 mod insert;
 mod leases;

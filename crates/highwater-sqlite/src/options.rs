@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use highwater_core::{Limits, StoreError};
+use highwater_core::{Limits, PAGE_BYTES, StoreError};
 use sqlx::sqlite::SqliteSynchronous;
 
 /// The longest wait that SQLite can be asked for, in milliseconds.
@@ -17,6 +17,9 @@ pub struct SqliteOptions {
     pub readers: u32,
     /// Bounds on one append or import. Default [`Limits::default`].
     pub limits: Limits,
+    /// The bytes that one page of events, documents, dead letters or sagas holds at most, unless one
+    /// item alone is larger. Default 4 MiB; lower it where memory is short and many read at once.
+    pub page_bytes: usize,
     /// How soon appends of other processes are noticed. Default 100 ms; lower it when they share
     /// the file and every millisecond counts.
     pub poll_interval: Duration,
@@ -42,6 +45,7 @@ impl Default for SqliteOptions {
             durability: Durability::Full,
             readers: 4,
             limits: Limits::default(),
+            page_bytes: PAGE_BYTES,
             poll_interval: Duration::from_millis(100),
             busy_timeout: Duration::from_secs(10),
         }

@@ -55,10 +55,10 @@ impl ProjectionStore for SqliteStore {
         limit: usize,
     ) -> Result<Vec<Document>, StoreError> {
         let (projection, prefix) = (projection.clone(), prefix.to_owned());
-        let after = after.map(str::to_owned);
+        let (after, page) = (after.map(str::to_owned), (limit, self.page_bytes()));
         self.read_with(move |conn| {
             let scan = async move {
-                documents::scan(conn, &projection, &prefix, after.as_deref(), limit).await
+                documents::scan(conn, &projection, &prefix, after.as_deref(), page).await
             };
             Box::pin(scan)
         })

@@ -1,11 +1,11 @@
 //! Reads pages of events.
 
-use highwater_core::{EventType, Offset, Page, Source, StoreError};
+use highwater_core::{EventType, Offset, Page, PageBudget, Source, StoreError};
 use sqlx::SqliteConnection;
 
 use crate::append::json;
 use crate::error::{damaged, store_error};
-use crate::recorded::recorded;
+use crate::events::{self, LARGE};
 
 const READ_STREAM: &str = include_str!("../sql/read_stream.sql");
 const READ_CATEGORY: &str = include_str!("../sql/read_category.sql");
@@ -23,7 +23,7 @@ pub(crate) async fn page(
     source: &Source,
     types: &[EventType],
     after: Option<Offset>,
-    limit: usize,
+    (limit, budget): (usize, PageBudget),
 ) -> Result<Page, StoreError> {
     if limit == 0 {
         return Err(StoreError::invalid("a page of no events"));
@@ -42,11 +42,11 @@ pub(crate) async fn page(
         .bind(Offset::to_sql(after))
         .bind(Offset::to_sql(bound))
         .bind((!types.is_empty()).then(|| json(types.iter().map(EventType::as_str))))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows = rows.fetch_all(conn).await.map_err(store_error)?;
-    let events = recorded(&rows)?;
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(LARGE);
+    let (events, is_full) = events::within(conn, rows, budget).await?;
     let scanned_to = match events.last() {
-        Some(last) if events.len() == limit => Some(source.offset_of(last)),
+        Some(last) if is_full || events.len() == limit => Some(source.offset_of(last)),
         _ => bound,
     };
     Ok(Page { events, scanned_to, is_end: scanned_to == head })

@@ -19,14 +19,25 @@ pub(crate) fn recorded(rows: &[SqliteRow]) -> Result<Vec<RecordedEvent>, StoreEr
 }
 
 fn event(row: &SqliteRow, names: &mut Names) -> Result<RecordedEvent, BoxError> {
+    let data = Payload::from_stored(row.try_get(5)?);
+    with_data(row, names, data, Metadata::from_stored(row.try_get(6)?))
+}
+
+/// An event whose row may be without its payload and metadata.
+pub(crate) fn with_data(
+    row: &SqliteRow,
+    names: &mut Names,
+    data: Payload,
+    metadata: Metadata,
+) -> Result<RecordedEvent, BoxError> {
     Ok(RecordedEvent {
         position: Position::new(row.try_get::<i64, _>(0)?.try_into()?),
         stream: names.stream(row.try_get(1)?)?,
         offset: Offset::new(row.try_get::<i64, _>(2)?.try_into()?),
         id: EventId::from_uuid(row.try_get(3)?),
         event_type: names.event_type(row.try_get(4)?)?,
-        data: Payload::from_stored(row.try_get(5)?),
-        metadata: Metadata::from_stored(row.try_get(6)?),
+        data,
+        metadata,
         recorded_at: time(row.try_get(7)?)?,
     })
 }
@@ -39,7 +50,7 @@ pub(crate) fn time(micros: i64) -> Result<DateTime<Utc>, BoxError> {
 
 /// The names on one page, of which most occur often: each is checked and allocated once.
 #[derive(Default)]
-struct Names {
+pub(crate) struct Names {
     streams: HashSet<StreamName>,
     types: HashSet<EventType>,
 }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use highwater_core::{ClaimedSaga, SagaClaim, SagaLease, StoreError};
+use highwater_core::{ClaimedSaga, PageBudget, SagaClaim, SagaLease, StoreError};
 use sqlx::SqliteConnection;
 
 use crate::saga_batch::now;
@@ -13,8 +13,9 @@ use crate::{saga_rows, saga_search, saga_signals};
 pub(crate) async fn claim(
     conn: &mut SqliteConnection,
     claim: &SagaClaim,
+    page: PageBudget,
 ) -> Result<Vec<ClaimedSaga>, StoreError> {
-    let (due, now) = (saga_search::due(conn, claim).await?, now(conn).await?);
+    let (due, now) = (saga_search::due(conn, claim, page).await?, now(conn).await?);
     let mut found = saga_rows::find(&mut *conn, due.iter()).await?;
     let (mut claimed, mut rows) = (Vec::with_capacity(due.len()), Vec::with_capacity(due.len()));
     for id in &due {

@@ -1,9 +1,15 @@
 //! Finds sagas that are due, and those that somebody searches for.
 
-use highwater_core::{SagaClaim, SagaId, SagaName, SagaQuery, SagaRecord, SagaState, StoreError};
+use std::time::Duration;
+
+use highwater_core::{
+    OverdueSagas, PageBudget, SagaClaim, SagaCounts, SagaId, SagaName, SagaQuery, SagaRecord,
+    SagaState, StoreError,
+};
 use sqlx::{Row as _, SqliteConnection};
 
 use crate::error::{damaged, store_error};
+use crate::leases::TTL_MAX;
 use crate::saga_rows::saga;
 use crate::sagas::Saga;
 
@@ -13,9 +19,10 @@ macro_rules! search {
     ($first:literal) => {
         concat!(
             include_str!("../sql/saga_select.sql"),
-            "where ",
+            include_str!("../sql/saga_sized.sql"),
             $first,
-            include_str!("../sql/saga_filter.sql")
+            include_str!("../sql/saga_filter.sql"),
+            include_str!("../sql/saga_within.sql")
         )
     };
 }
@@ -25,12 +32,13 @@ const BY_STATE: &str = search!("state = ?3 and\n");
 const BY_NAME: &str = search!("saga_name = ?2 and\n");
 const BY_START: &str = search!("");
 
-/// The ids of sagas that are due, the longest due first.
+/// The ids of sagas that are due, the longest due first, as many as fit into `budget`.
 pub(crate) async fn due(
     conn: &mut SqliteConnection,
     claim: &SagaClaim,
+    mut budget: PageBudget,
 ) -> Result<Vec<SagaId>, StoreError> {
-    let mut due: Vec<(i64, SagaId)> = Vec::new();
+    let mut due: Vec<(i64, SagaId, i64)> = Vec::new();
     for (name, version) in &claim.definitions {
         let rows = sqlx::query(include_str!("../sql/saga_due.sql"))
             .bind(name.to_string())
@@ -38,19 +46,22 @@ pub(crate) async fn due(
             .bind(i64::try_from(claim.limit).unwrap_or(i64::MAX));
         for row in rows.fetch_all(&mut *conn).await.map_err(store_error)? {
             let id = SagaId::new(row.try_get::<&str, _>(1).map_err(store_error)?);
-            due.push((row.try_get(0).map_err(store_error)?, id.map_err(damaged)?));
+            let column = |nth: usize| row.try_get::<i64, _>(nth).map_err(store_error);
+            due.push((column(0)?, id.map_err(damaged)?, column(2)?));
         }
     }
-    due.sort_by_key(|(due, _)| *due);
+    due.sort_by_key(|(due, ..)| *due);
     due.truncate(claim.limit);
-    Ok(due.into_iter().map(|(_, id)| id).collect())
+    let mut fits = |bytes: i64| budget.admits(usize::try_from(bytes).unwrap_or(usize::MAX));
+    Ok(due.into_iter().take_while(|(.., bytes)| fits(*bytes)).map(|(_, id, _)| id).collect())
 }
 
-/// The sagas that are searched for, those behind `after`.
+/// The sagas that are searched for, those behind `after`, of at most `bytes` or one.
 pub(crate) async fn search(
     conn: &mut SqliteConnection,
     query: &SagaQuery,
     after: Option<&SagaRecord>,
+    bytes: i64,
 ) -> Result<Vec<SagaRecord>, StoreError> {
     let sql = match query {
         SagaQuery { correlation_id: Some(_), .. } => BY_CORRELATION,
@@ -66,8 +77,36 @@ pub(crate) async fn search(
         .bind(query.until.map_or(i64::MAX, |until| until.timestamp_micros()))
         .bind(after.map_or(i64::MAX, |saga| saga.started_at.timestamp_micros()))
         .bind(after.map_or_else(String::new, |saga| saga.id.to_string()))
-        .bind(i64::try_from(query.limit).unwrap_or(i64::MAX));
+        .bind(i64::try_from(query.limit).unwrap_or(i64::MAX))
+        .bind(bytes);
     let rows = rows.fetch_all(conn).await.map_err(store_error)?;
     let sagas: Result<Vec<Saga>, _> = rows.iter().map(saga).collect();
     Ok(sagas?.into_iter().map(|saga| saga.record).collect())
+}
+
+/// How many sagas do not go on by themselves; see the trait.
+pub(crate) async fn count(
+    conn: &mut SqliteConnection,
+    overdue: Duration,
+    up_to: usize,
+) -> Result<SagaCounts, StoreError> {
+    let rows = sqlx::query(include_str!("../sql/count_sagas.sql"))
+        .bind(i64::try_from(overdue.as_micros()).unwrap_or(TTL_MAX).min(TTL_MAX))
+        .bind(i64::try_from(up_to).unwrap_or(i64::MAX));
+    let mut counts = SagaCounts::default();
+    for row in rows.fetch_all(conn).await.map_err(store_error)? {
+        let count: i64 = row.try_get(2).map_err(store_error)?;
+        let count = usize::try_from(count).map_err(damaged)?;
+        let name: &str = row.try_get(0).map_err(store_error)?;
+        match row.try_get::<Option<u32>, _>(1).map_err(store_error)? {
+            Some(_) if count == 0 => {}
+            Some(version) => {
+                let name = SagaName::new(name).map_err(damaged)?;
+                counts.overdue.push(OverdueSagas { name, version, count });
+            }
+            None if name == SagaState::Failed.as_str() => counts.failed = count,
+            None => counts.paused = count,
+        }
+    }
+    Ok(counts)
 }

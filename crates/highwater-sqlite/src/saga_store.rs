@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery, SagaRecord,
-    SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, StoreError, Wake,
+    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery,
+    SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, StoreError, Wake,
 };
 
 use crate::calls::Work;
@@ -25,15 +25,18 @@ impl SagaStore for SqliteStore {
             return Err(StoreError::invalid("a claim of no sagas, or for no time"));
         }
         // Asked of a reader first, so that idle workers do not take turns writing nothing.
-        let asked = claim.clone();
+        let (asked, page) = (claim.clone(), self.page());
         let due = self
-            .read_with(|conn| Box::pin(async move { saga_search::due(conn, &asked).await }))
+            .read_with(|conn| Box::pin(async move { saga_search::due(conn, &asked, page).await }))
             .await?;
         if due.is_empty() {
             return Ok(Vec::new());
         }
-        let claim = claim.clone();
-        self.write_with(|conn| Box::pin(async move { saga_claim::claim(conn, &claim).await })).await
+        let (claim, page) = (claim.clone(), self.page());
+        self.write_with(move |conn| {
+            Box::pin(async move { saga_claim::claim(conn, &claim, page).await })
+        })
+        .await
     }
 
     async fn record_sagas(&self, transitions: Vec<SagaTransition>) -> Each<SagaRecorded> {
@@ -105,9 +108,18 @@ impl SagaStore for SqliteStore {
                 Some(self.saga(id).await?.ok_or_else(unknown)?)
             }
         };
-        let query = query.clone();
-        self.read_with(|conn| {
-            Box::pin(async move { saga_search::search(conn, &query, after.as_ref()).await })
+        let (query, bytes) = (query.clone(), self.page_bytes());
+        self.read_with(move |conn| {
+            let search =
+                async move { saga_search::search(conn, &query, after.as_ref(), bytes).await };
+            Box::pin(search)
+        })
+        .await
+    }
+
+    async fn count_sagas(&self, overdue: Duration, up_to: usize) -> Result<SagaCounts, StoreError> {
+        self.read_with(move |conn| {
+            Box::pin(async move { saga_search::count(conn, overdue, up_to).await })
         })
         .await
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highwater_core::calls::Calls;
-use highwater_core::{Appended, Bell, Limits, StoreError, StreamAppend, append as rules};
+use highwater_core::{
+    Appended, Bell, Limits, PageBudget, StoreError, StreamAppend, append as rules,
+};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::task::JoinSet;
@@ -30,6 +32,7 @@ pub struct SqliteStore {
     pub(crate) sagas_due: Bell,
     pub(crate) limits: Limits,
     pub(crate) busy_timeout: Duration,
+    page_bytes: usize,
     _poll: Arc<JoinSet<()>>,
 }
 
@@ -57,8 +60,19 @@ impl SqliteStore {
         let poll = poll::spawn(readers.clone(), bell.clone(), options.poll_interval);
         let appends = Arc::new(calls::appends(&writer, &bell));
         let (calls, _poll, sagas_due) = (Calls::new(), Arc::new(poll), Bell::new());
-        let SqliteOptions { limits, busy_timeout, .. } = options;
-        Ok(Self { writer, readers, calls, appends, bell, sagas_due, limits, busy_timeout, _poll })
+        let SqliteOptions { limits, busy_timeout, page_bytes, .. } = options;
+        Ok(Self {
+            writer,
+            readers,
+            calls,
+            appends,
+            bell,
+            sagas_due,
+            limits,
+            busy_timeout,
+            page_bytes,
+            _poll,
+        })
     }
 
     /// Begins a write transaction, for tables of the user's own or to append with.
@@ -98,6 +112,16 @@ impl SqliteStore {
     #[must_use]
     pub fn readers(&self) -> &SqlitePool {
         &self.readers
+    }
+
+    /// What a page may hold.
+    pub(crate) fn page(&self) -> PageBudget {
+        PageBudget::new(self.page_bytes)
+    }
+
+    /// What a page may hold, as SQL counts it.
+    pub(crate) fn page_bytes(&self) -> i64 {
+        i64::try_from(self.page_bytes).unwrap_or(i64::MAX)
     }
 
     /// Waits for running calls and closes the file; later calls fail with `Unavailable`.

@@ -43,6 +43,8 @@ macro_rules! conformance {
             a_request_that_breaks_a_rule_changes_nothing
             an_append_as_large_as_the_limits_is_taken
             an_append_to_many_streams_reaches_each
+            a_probe_leaves_no_event_behind
+            the_clock_is_that_of_the_events
         );
         $crate::__prove!($fresh, idempotence:
             a_repeated_append_returns_the_first_result_and_stores_nothing
@@ -67,6 +69,9 @@ macro_rules! conformance {
             reading_on_from_scanned_to_visits_every_event_once
             a_filter_that_matches_nothing_is_scanned_to_the_head
             the_head_is_the_last_event_and_for_a_category_that_of_the_log
+        );
+        $crate::__prove!($fresh, pages:
+            pages_of_large_events_are_bounded_and_visit_each_once
         );
         $crate::__prove!($fresh, concurrent:
             readers_deliver_exactly_what_was_committed_in_order
@@ -126,6 +131,10 @@ macro_rules! conformance {
             dead_letters_of_different_keys_are_independent
             a_dead_letter_that_is_recorded_again_replaces_the_first
             a_rebuild_begins_under_the_lease_and_forgets_dead_letters
+            dead_letters_are_counted_up_to_a_bound
+        );
+        $crate::__prove!($fresh, pages:
+            pages_of_long_dead_letters_are_bounded
         );
     };
     (read_models: $fresh:path) => {
@@ -149,6 +158,9 @@ macro_rules! conformance {
             a_prefix_is_taken_literally
             a_batch_of_five_thousand_documents_commits
             a_key_that_breaks_the_rules_is_refused
+        );
+        $crate::__prove!($fresh, pages:
+            pages_of_large_documents_are_bounded
         );
     };
     (sagas: $fresh:path) => {
@@ -190,6 +202,11 @@ macro_rules! conformance {
         $crate::__prove!($fresh, saga_search:
             sagas_are_found_by_what_is_known_of_them
             a_search_is_read_in_pages_newest_first
+            sagas_that_do_not_go_on_are_counted
+        );
+        $crate::__prove!($fresh, pages:
+            searches_of_large_sagas_are_bounded
+            claims_of_large_sagas_are_bounded
         );
         $crate::__prove!($fresh, saga_signals:
             a_signal_wakes_the_saga_that_waits_for_it

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use highwater_core::{
     Appended, EventId, EventStore, EventType, Expected, Imported, NewEvent, Offset, Page, Position,
     Source, StoreError, StreamAppend, StreamName, Wake,
@@ -99,6 +100,14 @@ impl EventStore for Broken {
 
     async fn head(&self, source: &Source) -> Result<Option<Offset>, StoreError> {
         self.store.head(source).await
+    }
+
+    async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        self.store.now().await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.store.probe().await
     }
 
     fn wake(&self) -> Wake {

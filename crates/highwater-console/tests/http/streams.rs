@@ -3,8 +3,10 @@
 use crate::support::{append_orders, console, get, post, send};
 use axum::body::Body;
 use axum::http::{Request, header};
+use highwater_core::{EventStoreExt, EventType, Expected, NewEvent, Payload, StreamName};
 use highwater_testkit::MemoryStore;
 use serde_json::json;
+use tower::ServiceExt;
 
 #[tokio::test]
 async fn an_appended_event_reads_back_with_the_text_in_which_it_was_sent() {
@@ -51,6 +53,72 @@ async fn events_are_read_from_an_offset_on_and_a_link_leads_to_the_next() {
     assert_eq!(offsets("/api/streams/orders/events?from=5").await, (vec![], None));
     assert_eq!(offsets("/api/streams/unknown/events").await, (vec![], None));
     assert_eq!(offsets("/api/streams/$all/events").await.0, [0, 1, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn a_page_of_large_events_ends_early_and_its_link_leads_on() {
+    let store = MemoryStore::new();
+    append_large(&store, 11).await;
+    let router = console(&store, vec![]).router();
+    let (mut offsets, mut query) = (Vec::new(), "?from=0&limit=1000".to_owned());
+    loop {
+        let answer = get(&router, &format!("/api/streams/large/events{query}")).await;
+        assert!(answer.text.len() <= 6 << 20, "{} bytes", answer.text.len());
+        let page = answer.json();
+        offsets.extend(page.as_array().unwrap().iter().map(|it| it["offset"].as_u64().unwrap()));
+        let Some(link) = answer.headers.get(header::LINK) else { break };
+        let link = link.to_str().unwrap();
+        query = link[1..link.find('>').unwrap()].to_owned();
+    }
+    assert_eq!(offsets, (0..11).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn answers_that_nobody_takes_are_bounded_together_and_starve_no_other() {
+    let store = MemoryStore::new();
+    append_large(&store, 8).await;
+    append_orders(&store, 500).await;
+    let router = console(&store, vec![]).router();
+    let large = || {
+        let path = "/api/streams/large/events?limit=1000";
+        router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap())
+    };
+    let mut held = Vec::new();
+    for _ in 0..40 {
+        let response = large().await.unwrap();
+        if response.status() == 503 {
+            assert!(response.headers().contains_key(header::RETRY_AFTER));
+            break;
+        }
+        held.push(response);
+    }
+    assert!((10..=20).contains(&held.len()), "{} answers of 4 MiB are held", held.len());
+    let small = get(&router, "/api/streams/orders/events?limit=1000").await;
+    assert_eq!(small.status, 200, "{}", small.text);
+    assert!(!small.json().as_array().unwrap().is_empty());
+    held.clear();
+    assert_eq!(large().await.unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_which_nothing_is_taken_is_dropped() {
+    let store = MemoryStore::new();
+    append_large(&store, 1).await;
+    let router = console(&store, vec![]).router();
+    let request = Request::get("/api/streams/large/events").body(Body::empty()).unwrap();
+    let response = router.clone().oneshot(request).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(61)).await;
+    assert!(axum::body::to_bytes(response.into_body(), usize::MAX).await.is_err());
+}
+
+/// Appends events of a megabyte to the stream `large`.
+async fn append_large(store: &MemoryStore, count: u64) {
+    for n in 0..count {
+        let data = Payload::of(&format!("{n} {}", "x".repeat(1_000_000))).unwrap();
+        let event = NewEvent::new(EventType::from_static("Large"), data);
+        let stream = StreamName::from_static("large");
+        store.append_to(stream, Expected::Any, vec![event]).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use highwater_core::{
     Appended, ClaimedSaga, CreatedSaga, Due, Each, EventStore, EventType, Imported, NewEvent,
-    NewSaga, Offset, Owner, Page, Payload, SagaClaim, SagaId, SagaLease, SagaName, SagaProgress,
-    SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, Source,
-    StoreError, StreamAppend, StreamName, Wake,
+    NewSaga, Offset, Owner, Page, Payload, SagaClaim, SagaCounts, SagaId, SagaLease, SagaName,
+    SagaProgress, SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition,
+    Signal, Source, StoreError, StreamAppend, StreamName, Wake,
 };
 use highwater_postgres::PgStore;
 use highwater_testkit::Fixture;
@@ -123,6 +124,10 @@ impl SagaStore for InCompany {
         self.0.saga(id).await
     }
 
+    async fn count_sagas(&self, overdue: Duration, up_to: usize) -> Result<SagaCounts, StoreError> {
+        self.0.count_sagas(overdue, up_to).await
+    }
+
     fn sagas_due(&self) -> Wake {
         self.0.sagas_due()
     }
@@ -150,6 +155,14 @@ impl EventStore for InCompany {
 
     async fn head(&self, source: &Source) -> Result<Option<Offset>, StoreError> {
         self.0.head(source).await
+    }
+
+    async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        self.0.now().await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.0.probe().await
     }
 
     fn wake(&self) -> Wake {

@@ -7,6 +7,7 @@ mod deadlines;
 mod dropped;
 mod events;
 mod frozen;
+mod health;
 mod hints;
 mod killed;
 mod names;

@@ -56,18 +56,28 @@ async fn a_search_reads_no_more_than_it_returns() {
     schema.run(MANY).await.unwrap();
     let none = "null, null, null, null, null, null, null";
     for (condition, arguments) in [
-        ("everything", format!("{none}, 100")),
-        ("a state", "null, null, 'state-7', null, null, null, null, 100".to_owned()),
-        ("a name", "null, 'saga-7', null, null, null, null, null, 100".to_owned()),
-        ("a time", "null, null, null, now() - interval '1 min', now(), null, null, 100".to_owned()),
-        ("a page", "null, null, null, null, null, now() - interval '1 h', '9', 100".to_owned()),
-        ("a page of a state", "null, null, 'state-7', null, null, now(), '9', 100".to_owned()),
+        ("everything", format!("{none}, 100, 4194304")),
+        ("a state", "null, null, 'state-7', null, null, null, null, 100, 4194304".to_owned()),
+        ("a name", "null, 'saga-7', null, null, null, null, null, 100, 4194304".to_owned()),
+        (
+            "a time",
+            "null, null, null, now() - interval '1 min', now(), null, null, 100, 4194304"
+                .to_owned(),
+        ),
+        (
+            "a page",
+            "null, null, null, null, null, now() - interval '1 h', '9', 100, 4194304".to_owned(),
+        ),
+        (
+            "a page of a state",
+            "null, null, 'state-7', null, null, now(), '9', 100, 4194304".to_owned(),
+        ),
     ] {
         let plan = explain(&schema, "force_custom_plan", SEARCH, &arguments).await;
         let is_read_in_order = plan.contains("Index Scan Backward") && !plan.contains("Sort");
         assert!(is_read_in_order, "{condition}\n{plan}");
     }
-    let arguments = "'77', null, null, null, null, null, null, 100";
+    let arguments = "'77', null, null, null, null, null, null, 100, 4194304";
     let plan = explain(&schema, "force_custom_plan", SEARCH, arguments).await;
     assert!(plan.contains("saga_states_correlation"), "{plan}");
     schema.finish().await;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery, SagaRecord,
-    SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, StoreError, Wake,
+    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery,
+    SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, StoreError, Wake,
 };
 use tokio::sync::Notify;
 
@@ -97,6 +97,10 @@ impl SagaStore for Unpluggable {
 
     async fn sagas(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError> {
         self.inner.sagas(query).await
+    }
+
+    async fn count_sagas(&self, overdue: Duration, up_to: usize) -> Result<SagaCounts, StoreError> {
+        self.inner.count_sagas(overdue, up_to).await
     }
 
     fn sagas_due(&self) -> Wake {

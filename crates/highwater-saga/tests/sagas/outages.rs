@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery, SagaRecord,
-    SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal, StoreError, Wake,
+    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery,
+    SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal,
+    StoreError, Wake,
 };
 use highwater_saga::{
     Orchestrator, OrchestratorOptions, Saga, Step, StepContext, StepError, StepResult,
@@ -116,6 +117,10 @@ impl SagaStore for Flaky {
 
     async fn sagas(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError> {
         self.inner.sagas(query).await
+    }
+
+    async fn count_sagas(&self, overdue: Duration, up_to: usize) -> Result<SagaCounts, StoreError> {
+        self.inner.count_sagas(overdue, up_to).await
     }
 
     fn sagas_due(&self) -> Wake {

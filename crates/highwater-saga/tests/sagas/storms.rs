@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery, SagaRecord,
-    SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal, StepOutcome,
-    StoreError, Wake,
+    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery,
+    SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal,
+    StepOutcome, StoreError, Wake,
 };
 use highwater_saga::{
     Direction, Orchestrator, OrchestratorOptions, RetryPolicy, Saga, SagaHandle, Step, StepContext,
@@ -199,6 +199,10 @@ impl SagaStore for Storm {
 
     async fn sagas(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError> {
         self.store.sagas(query).await
+    }
+
+    async fn count_sagas(&self, overdue: Duration, up_to: usize) -> Result<SagaCounts, StoreError> {
+        self.store.count_sagas(overdue, up_to).await
     }
 
     fn sagas_due(&self) -> Wake {

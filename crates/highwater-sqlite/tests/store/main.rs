@@ -7,6 +7,7 @@ mod categories;
 mod faults;
 mod file;
 mod fixture;
+mod health;
 mod killed;
 mod own_transaction;
 mod saga_damage;

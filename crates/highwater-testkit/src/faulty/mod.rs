@@ -6,6 +6,7 @@ mod tx;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use highwater_core::{
     Advance, Appended, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document,
     ErrorClass, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page,
@@ -90,6 +91,14 @@ impl<S: EventStore> EventStore for Faulty<S> {
 
     async fn head(&self, source: &Source) -> Result<Option<Offset>, StoreError> {
         self.faults.strike(self.store.head(source)).await
+    }
+
+    async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        self.faults.strike(self.store.now()).await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.faults.strike(self.store.probe()).await
     }
 
     fn wake(&self) -> Wake {

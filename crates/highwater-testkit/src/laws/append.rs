@@ -172,3 +172,26 @@ pub async fn an_append_to_many_streams_reaches_each(store: impl EventStore) {
     let last = stream_events(&store, "many-199").await;
     assert_eq!(data(&last), ["199", "200"]);
 }
+
+/// Health asks every few seconds whether appends would succeed; that must not show in the log.
+pub async fn a_probe_leaves_no_event_behind(store: impl EventStore) {
+    for n in 0_u64..3 {
+        store.probe().await.expect("a probe");
+        assert_eq!(
+            store.head(&Source::All).await.expect("a head"),
+            n.checked_sub(1).map(Offset::new)
+        );
+        append(&store, "s", vec![event(n)]).await;
+    }
+    let log = read_to_end(&store, &Source::All).await;
+    assert_eq!(data(&log), ["0", "1", "2"]);
+}
+
+/// How long an event has waited is told by the clock that stamped it, whatever the reader's says.
+pub async fn the_clock_is_that_of_the_events(store: impl EventStore) {
+    let before = store.now().await.expect("a time");
+    append(&store, "s", vec![event(1)]).await;
+    let recorded_at = read_to_end(&store, &Source::All).await[0].recorded_at;
+    let after = store.now().await.expect("a time");
+    assert!(before <= recorded_at && recorded_at <= after, "{before} {recorded_at} {after}");
+}

@@ -108,6 +108,19 @@ pub async fn a_rebuild_begins_under_the_lease_and_forgets_dead_letters(
     assert_eq!(store.dead_letters(&key, None, 100).await.expect("a list").len(), 1);
 }
 
+/// Whoever watches a projection must learn of them without reading them all.
+pub async fn dead_letters_are_counted_up_to_a_bound(store: impl CheckpointStore) {
+    let key = balances();
+    let lease = lease(&store, &key).await;
+    let count = async |up_to| store.count_dead_letters(&key, up_to).await.expect("a count");
+    assert_eq!(count(10).await, 0);
+    let letters: Vec<_> = (0..7).map(|offset| letter(offset, "out of ink")).collect();
+    save(&store, &lease, advance(-1, 9), &letters).await.expect("a save");
+    assert_eq!((count(10).await, count(7).await, count(3).await), (7, 7, 3));
+    store.begin_rebuild(&lease).await.expect("a rebuild");
+    assert_eq!(count(10).await, 0);
+}
+
 async fn save(
     store: &impl CheckpointStore,
     lease: &highwater_core::Lease,

@@ -14,6 +14,7 @@ pub mod fidelity;
 pub mod idempotence;
 pub mod import;
 pub mod leases;
+pub mod pages;
 pub mod read;
 pub mod read_models;
 pub mod reopen;

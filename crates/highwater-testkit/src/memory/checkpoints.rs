@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chrono::Utc;
 use highwater_core::{
-    Advance, Change, Checkpoint, CheckpointKey, DeadLetter, Lease, Offset, Owner, ProjectionName,
-    RebuildRequested, StoreError,
+    Advance, Change, Checkpoint, CheckpointKey, DeadLetter, Lease, Offset, Owner, PageBudget,
+    ProjectionName, RebuildRequested, StoreError,
 };
 use tokio::time::Instant;
 
@@ -184,7 +184,9 @@ impl Checkpoints {
     ) -> Vec<DeadLetter> {
         let Some(row) = self.rows.get(key) else { return Vec::new() };
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        row.letters.range((start, Bound::Unbounded)).take(limit).map(|(_, l)| l.clone()).collect()
+        let letters = row.letters.range((start, Bound::Unbounded)).take(limit).map(|(_, l)| l);
+        let mut budget = PageBudget::default();
+        letters.take_while(|letter| budget.admits(letter.bytes())).cloned().collect()
     }
 
     /// The row of `key`, made when there is none.

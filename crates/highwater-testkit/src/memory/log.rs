@@ -6,7 +6,7 @@ use chrono::Utc;
 use highwater_core::append::{check, check_events, is_same, repeated};
 use highwater_core::{
     Appended, AppendedStream, EventId, EventType, Imported, Limits, NewEvent, Offset, Page,
-    Position, RecordedEvent, Source, StoreError, StreamAppend, StreamName,
+    PageBudget, Position, RecordedEvent, Source, StoreError, StreamAppend, StreamName,
 };
 
 /// Events looked at for one page: keeps the lock short, and lets tests meet pages that are empty
@@ -83,11 +83,14 @@ impl Log {
         let end = self.len(source);
         let start = usize::try_from(Offset::following(after).get()).unwrap_or(usize::MAX);
         let mut at = start;
-        let mut events = Vec::new();
+        let (mut events, mut budget) = (Vec::new(), PageBudget::default());
         while at < end.min(start.saturating_add(SCAN)) && events.len() < limit {
             let event = self.at(source, at);
             let is_wanted = types.is_empty() || types.contains(&event.event_type);
             if is_wanted && source.contains(event) {
+                if !budget.admits(event.bytes()) {
+                    break;
+                }
                 events.push(event.clone());
             }
             at += 1;

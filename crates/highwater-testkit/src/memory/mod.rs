@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use highwater_core::{
     Advance, Appended, Bell, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter,
     Document, ErrorClass, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page,
@@ -89,6 +90,14 @@ impl EventStore for MemoryStore {
 
     async fn head(&self, source: &Source) -> Result<Option<Offset>, StoreError> {
         Ok(self.state().log.head(source))
+    }
+
+    async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        Ok(Utc::now())
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn wake(&self) -> Wake {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
-use highwater_core::{Document, Payload, ProjectionName};
+use highwater_core::{Document, PageBudget, Payload, ProjectionName};
 
 /// Strings are ordered by their bytes, as the contract wants keys to be.
 #[derive(Debug, Default)]
@@ -29,7 +29,9 @@ impl ReadModels {
             _ => Bound::Included(prefix),
         };
         let behind = documents.range::<str, _>((start, Bound::Unbounded));
-        behind.take_while(|(key, _)| key.starts_with(prefix)).take(limit).map(document).collect()
+        let found = behind.take_while(|(key, _)| key.starts_with(prefix)).take(limit).map(document);
+        let mut budget = PageBudget::default();
+        found.take_while(|document| budget.admits(document.bytes())).collect()
     }
 
     /// Writes a document, or removes it.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery, SagaRecord,
-    SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, StoreError, Wake,
+    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery,
+    SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, StoreError, Wake,
 };
 
 use super::log::Log;
@@ -67,6 +67,10 @@ impl SagaStore for MemoryStore {
 
     async fn sagas(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError> {
         self.state().sagas.list(query)
+    }
+
+    async fn count_sagas(&self, overdue: Duration, up_to: usize) -> Result<SagaCounts, StoreError> {
+        Ok(self.state().sagas.count(overdue, up_to))
     }
 
     fn sagas_due(&self) -> Wake {

@@ -1,13 +1,13 @@
 //! Sagas, the leases on them, and when they are due.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Due, NewSaga, SagaClaim, SagaId, SagaLease, SagaProgress, SagaQuery,
-    SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaTransition, SagaVerdict, Signal,
-    StoreError,
+    ClaimedSaga, CreatedSaga, Due, NewSaga, OverdueSagas, PageBudget, SagaClaim, SagaCounts,
+    SagaId, SagaLease, SagaProgress, SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState,
+    SagaTransition, SagaVerdict, Signal, StoreError,
 };
 use tokio::time::Instant;
 
@@ -84,8 +84,17 @@ impl Sagas {
                 .is_some_and(|saga| claim.definitions.contains(&(saga.name.clone(), saga.version)))
         };
         let due = self.due.iter().take_while(|(due, _)| *due <= now).map(|(_, id)| id);
-        let ids: Vec<_> = due.filter(|id| is_wanted(id)).take(claim.limit).cloned().collect();
+        let mut budget = PageBudget::default();
+        let mut fits =
+            |id: &&SagaId| self.rows.get(*id).is_some_and(|row| budget.admits(self.bytes(row)));
+        let wanted = due.filter(|id| is_wanted(id)).take(claim.limit);
+        let ids: Vec<_> = wanted.take_while(|id| fits(id)).cloned().collect();
         ids.iter().map(|id| self.claim_one(id, claim)).collect()
+    }
+
+    /// What the saga holds together with the signal that it would take.
+    fn bytes(&self, row: &Row) -> usize {
+        row.record.bytes() + self.signals.bytes_for(&row.record)
     }
 
     fn claim_one(&mut self, id: &SagaId, claim: &SagaClaim) -> Result<ClaimedSaga, StoreError> {
@@ -209,8 +218,31 @@ impl Sagas {
         let mut found: Vec<_> =
             sagas.filter(|saga| query.admits(saga) && is_behind(saga)).cloned().collect();
         found.sort_by_cached_key(|saga| std::cmp::Reverse(place(saga)));
-        found.truncate(query.limit);
-        Ok(found)
+        let mut budget = PageBudget::default();
+        let page = found.into_iter().take(query.limit);
+        Ok(page.take_while(|saga| budget.admits(saga.bytes())).collect())
+    }
+
+    pub(super) fn count(&self, overdue: Duration, up_to: usize) -> SagaCounts {
+        let rows = || self.rows.values().map(|row| &row.record);
+        let in_state = |state| rows().filter(move |saga| saga.progress.state == state);
+        let has_error = |saga: &&SagaRecord| saga.progress.error.is_some();
+        let mut kinds = BTreeMap::<_, usize>::new();
+        let is_overdue = |due: &Instant| due.elapsed() >= overdue && *due <= Instant::now();
+        for (_, id) in self.due.iter().take_while(|(due, _)| is_overdue(due)) {
+            let kind = self.rows.get(id).map(|row| (row.record.name.clone(), row.record.version));
+            kind.into_iter().for_each(|kind| *kinds.entry(kind).or_default() += 1);
+        }
+        let overdue = kinds.into_iter().map(|((name, version), count)| OverdueSagas {
+            name,
+            version,
+            count: count.min(up_to),
+        });
+        SagaCounts {
+            failed: in_state(SagaState::Failed).take(up_to).count(),
+            paused: in_state(SagaState::Paused).filter(has_error).take(up_to).count(),
+            overdue: overdue.collect(),
+        }
     }
 
     pub(super) fn is_any_due(&self) -> bool {

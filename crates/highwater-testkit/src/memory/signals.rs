@@ -45,6 +45,15 @@ impl Signals {
         saga.progress.waiting_for.is_some() && self.kept.iter().any(|kept| kept.is_for(saga))
     }
 
+    /// The bytes of the largest signal that the saga might take.
+    pub(super) fn bytes_for(&self, saga: &SagaRecord) -> usize {
+        if saga.progress.waiting_for.is_none() {
+            return 0;
+        }
+        let found = self.kept.iter().filter(|kept| kept.is_for(saga));
+        found.map(|kept| kept.signal.data.as_str().len()).max().unwrap_or(0)
+    }
+
     /// The oldest signal that the saga waits for, which is its own from now on.
     pub(super) fn take_for(&mut self, saga: &SagaRecord) -> Option<Signal> {
         saga.progress.waiting_for.as_ref()?;

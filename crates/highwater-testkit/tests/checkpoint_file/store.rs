@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chrono::Utc;
 use highwater_core::{
     Advance, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Lease, Offset, Owner,
-    ProjectionName, RebuildRequested, Source, StoreError,
+    PageBudget, ProjectionName, RebuildRequested, Source, StoreError,
 };
 
 use crate::table::{Table, expiry};
@@ -187,6 +187,8 @@ impl CheckpointStore for CheckpointFile {
         let table = read(&self.path)?;
         let Some(row) = table.get(key) else { return Ok(Vec::new()) };
         let behind = row.dead_letters.range(Offset::following(after)..).take(limit);
-        Ok(behind.map(|(offset, letter)| letter.dead_letter(key.clone(), *offset)).collect())
+        let letters = behind.map(|(offset, letter)| letter.dead_letter(key.clone(), *offset));
+        let mut budget = PageBudget::default();
+        Ok(letters.take_while(|letter| budget.admits(letter.bytes())).collect())
     }
 }

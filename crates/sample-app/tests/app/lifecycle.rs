@@ -97,6 +97,20 @@ on_both_databases! {
         wait_until_healthy(&second);
     }
 
+    fn health_tells_of_dead_letters(database: &Database) {
+        let app = App::start(database);
+        wait_until_healthy(&app);
+        let malformed = json!([{"type": "UserAdded", "data": "x"}, {"type": "UserAdded", "data": 1}]);
+        post(app.address, "/api/streams/UserWorkflow/events", &malformed).expect(201);
+        let told = wait_for("the dead letters", || {
+            let health = get(app.address, "/health").expect(200);
+            let projections = health["projections"].as_array()?.clone();
+            projections.into_iter().find(|projection| projection["deadLetters"] == 2)
+        });
+        assert_eq!((&told["projectionName"], &told["status"]), (&json!("user-statistics"), &json!("degraded")));
+        post(app.address, "/api/projections/user-statistics/rebuild", &json!({})).expect(202);
+    }
+
     fn health_goes_by_the_thresholds_that_were_given(database: &Database) {
         let app = App::start_with(database, &["--degraded-lag", "0", "--unhealthy-lag", "0"]);
         assert_eq!(get(app.address, "/health").expect(503)["status"], "unhealthy");

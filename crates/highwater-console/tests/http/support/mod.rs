@@ -78,6 +78,7 @@ pub(crate) fn definition(name: &'static str) -> ProjectionDefinition {
         event_types: None,
         can_rebuild: true,
         auto_start: true,
+        is_continuous: true,
     }
 }
 

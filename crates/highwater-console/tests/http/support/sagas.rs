@@ -43,6 +43,7 @@ pub(crate) async fn advance(
     steps: &[(&str, StepOutcome)],
 ) -> SagaRecord {
     let error = (state == SagaState::Failed).then(|| "the hotel is closed".to_owned());
+    let error = error.or_else(|| saga.progress.error.clone());
     let steps = steps.iter().map(|(step, outcome)| step_record(step, *outcome)).collect();
     let progress = SagaProgress { state, current_step, steps, error, ..saga.progress.clone() };
     let transition = SagaTransition {

@@ -1,6 +1,7 @@
 //! A memory store whose reads a test can hold up or fail.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use highwater_core::{
     Appended, EventStore, EventType, Imported, NewEvent, Offset, Page, Source, StoreError,
     StreamAppend, StreamName, Wake,
@@ -72,6 +73,14 @@ impl EventStore for Rigged {
     async fn head(&self, source: &Source) -> Result<Option<Offset>, StoreError> {
         self.read_or_fail().await?;
         self.store.head(source).await
+    }
+
+    async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        self.store.now().await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.store.probe().await
     }
 
     fn wake(&self) -> Wake {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use highwater_core::{
     Advance, Appended, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document,
     ErrorClass, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page, Payload,
@@ -138,6 +139,14 @@ impl EventStore for Rigged {
 
     async fn head(&self, source: &Source) -> Result<Option<Offset>, StoreError> {
         self.store.head(source).await
+    }
+
+    async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        self.store.now().await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.store.probe().await
     }
 
     fn wake(&self) -> Wake {

@@ -1,0 +1,1 @@
+select highwater.probe_append()
