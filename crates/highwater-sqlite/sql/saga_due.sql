@@ -6,12 +6,13 @@ select due_at, saga_id,
         + coalesce((
             select max(bytes) from (
                 select octet_length(g.data) as bytes from saga_signals g
-                where g.saga_name = s.saga_name and g.signal_key = s.waiting_for
+                where g.saga_name = saga_states.saga_name
+                    and g.signal_key = saga_states.waiting_for
                     and g.is_used_up = 0
                 limit ?3
             )
         ), 0)
-from saga_states s
+from saga_states
 where saga_name = ?1 and definition_version = ?2 and due_at <= (select now from clock)
 order by due_at
 limit ?3

@@ -125,7 +125,9 @@ impl SagaStore for InCompany {
     }
 
     async fn count_sagas(&self, overdue: Duration, up_to: usize) -> Result<SagaCounts, StoreError> {
-        self.0.count_sagas(overdue, up_to).await
+        let mut counts = self.0.count_sagas(overdue, up_to).await?;
+        counts.overdue.retain(|kind| kind.name != companion().name);
+        Ok(counts)
     }
 
     fn sagas_due(&self) -> Wake {

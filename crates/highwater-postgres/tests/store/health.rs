@@ -30,7 +30,8 @@ async fn a_database_that_became_read_only_is_unhealthy_until_it_takes_writes_aga
     let options = PgOptions { migrate: false, listen: false, ..schema.options.clone() };
     let store = Arc::new(PgStore::from_pool(pool, options).await.unwrap());
     let check = HealthCheck::new(store.clone(), store.clone()).sagas(store.clone());
-    let report = || check.report(&[], &[], None, &HealthThresholds::default());
+    let thresholds = HealthThresholds::default();
+    let report = || check.report(&[], &[], None, &thresholds);
     assert_eq!(report().await.status, Health::Healthy);
 
     // As after a failover that left the old primary, whose clients stay where they are.

@@ -10,13 +10,14 @@ use highwater_sqlite::{SqliteOptions, SqliteStore};
 async fn health_tells_that_no_write_succeeds_and_that_it_does_again() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("store.db");
-    let options = SqliteOptions { busy_timeout: Duration::from_millis(100), ..Default::default() };
-    let store = Arc::new(SqliteStore::open(&file, options.clone()).await.unwrap());
+    let options = SqliteOptions { busy_timeout: Duration::from_secs(1), ..Default::default() };
+    let store = Arc::new(SqliteStore::open(&file, options).await.unwrap());
     let check = HealthCheck::new(store.clone(), store.clone()).sagas(store.clone());
-    let report = || check.report(&[], &[], None, &HealthThresholds::default());
+    let thresholds = HealthThresholds::default();
+    let report = || check.report(&[], &[], None, &thresholds);
 
     // Another process is frozen in the middle of a transaction.
-    let frozen = SqliteStore::open(&file, options).await.unwrap();
+    let frozen = SqliteStore::open(&file, SqliteOptions::default()).await.unwrap();
     let write = frozen.begin_write().await.unwrap();
     let told = report().await;
     assert_eq!((told.status, told.error), (Health::Unhealthy, None));
