@@ -14,7 +14,7 @@ use crate::write::begin;
 use crate::{SqliteStore, append};
 
 /// The shortest wait for a connection, even of who would not wait at all.
-const WAIT_MIN: Duration = Duration::from_millis(50);
+const WAIT_MIN: Duration = Duration::from_millis(100);
 
 /// The least time that a call has for its work.
 const WORK_MIN: Duration = Duration::from_secs(2);

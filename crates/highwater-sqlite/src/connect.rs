@@ -28,6 +28,9 @@ const ROWS_AHEAD: usize = 1_000;
 /// whether it may wait on.
 const WRITER_BUSY_MAX: Duration = Duration::from_millis(100);
 
+/// The least time that opening a connection may take; calls of the store wait by their own clock.
+const CONNECT_MIN: Duration = Duration::from_secs(5);
+
 /// The connection that writes, and those that read.
 pub(crate) async fn connect(
     file: SqliteConnectOptions,
@@ -71,7 +74,7 @@ fn pool(connections: u32, options: &SqliteOptions, opened: &Identity) -> SqliteP
             Box::pin(async move { Ok(is_there) })
         })
         .max_connections(connections)
-        .acquire_timeout(options.busy_timeout)
+        .acquire_timeout(options.busy_timeout.max(CONNECT_MIN))
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)

@@ -5,14 +5,14 @@ use std::time::Duration;
 use futures::future::join_all;
 use highwater_core::{
     Advance, CheckpointKey, CheckpointStore, EventStore, Offset, Owner, ProjectionName, Source,
-    StoreError,
+    StoreError, StreamAppend,
 };
 use highwater_postgres::{PgOptions, PgStore};
 use highwater_testkit::Fixture;
 use sqlx::{Postgres, Transaction};
 use tokio::time::{Instant, timeout};
 
-use crate::events::{named_url, numbers, one};
+use crate::events::{event, named_url, numbers, one};
 use crate::support::{Schema, fresh, fresh_with, open};
 
 /// How long the calls of these tests may take; much less than a server waits unless it is told.
@@ -51,8 +51,10 @@ async fn each_append_behind_a_held_lock_is_answered_by_its_own_deadline() {
         let store = store.clone();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(20 * n)).await;
+            // So many that no two of them share a call, which would answer both at once.
+            let batch = StreamAppend::new(one("a", n).stream, (0..3_000).map(event).collect());
             let asked = Instant::now();
-            let answer = store.append(vec![one("a", n)]).await;
+            let answer = store.append(vec![batch]).await;
             (answer, asked.elapsed())
         })
     });

@@ -1,6 +1,6 @@
 //! Several stores on one file, as several processes have.
 
-use crate::fixture::{STREAM, all, append, fresh, one, open};
+use crate::fixture::{STREAM, all, append, event, fresh, one, open};
 use highwater_core::{EventStore, Expected, Source, StoreError, StreamName};
 use highwater_sqlite::{SqliteOptions, SqliteStore};
 use std::time::Duration;
@@ -61,7 +61,7 @@ async fn two_stores_cannot_both_be_right_about_a_stream() {
 #[tokio::test]
 async fn a_writer_that_does_not_come_free_is_unavailable() {
     let (dir, holder) = fresh().await;
-    let busy_timeout = Duration::from_millis(50);
+    let busy_timeout = Duration::from_millis(500);
     let options = SqliteOptions { busy_timeout, ..SqliteOptions::default() };
     let hasty = SqliteStore::open(dir.path().join("store.db"), options).await.unwrap();
 
@@ -78,4 +78,32 @@ async fn a_writer_that_does_not_come_free_is_unavailable() {
     drop(own);
     append(&hasty, 2).await.unwrap();
     assert_eq!(all(&holder).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_append_behind_another_writer_is_answered_by_its_own_deadline() {
+    let (dir, holder) = fresh().await;
+    let busy_timeout = Duration::from_secs(1);
+    let options = SqliteOptions { busy_timeout, ..SqliteOptions::default() };
+    let hasty = SqliteStore::open(dir.path().join("store.db"), options).await.unwrap();
+    let other_process = holder.begin_write().await.unwrap();
+    let appends: Vec<_> = (0..10)
+        .map(|n| {
+            let store = hasty.clone();
+            tokio::spawn(async move {
+                // So many that no two of them share a commit, which would answer both at once.
+                let mut batch = one(&STREAM, n);
+                batch[0].events = (0..3_000).map(event).collect();
+                let asked = std::time::Instant::now();
+                (store.append(batch).await, asked.elapsed())
+            })
+        })
+        .collect();
+    for answered in appends {
+        let (answer, after) = answered.await.unwrap();
+        assert!(answer.is_err_and(|error| error.is_transient()));
+        assert!(after < Duration::from_secs(6), "answered after {after:?}");
+    }
+    drop(other_process);
+    append(&hasty, 10).await.unwrap();
 }
