@@ -18,10 +18,11 @@ async fn a_pooler_gives_clients_one_session_or_their_own_and_ends_when_it_is_dro
 }
 
 async fn connect(pooler: &Pooler) -> PgConnection {
-    let options: sqlx::postgres::PgConnectOptions = pooler.url().parse().unwrap();
-    PgConnection::connect_with(&options.extra_float_digits(None)).await.unwrap()
+    let options: sqlx::postgres::PgConnectOptions = pooler.url().parse().expect("a URL");
+    PgConnection::connect_with(&options.extra_float_digits(None)).await.expect("it answers")
 }
 
 async fn session(conn: &mut PgConnection) -> i32 {
-    sqlx::raw_sql("select pg_backend_pid()").fetch_one(conn).await.unwrap().get(0)
+    let asked = sqlx::raw_sql("select pg_backend_pid()").fetch_one(conn).await;
+    asked.expect("it answers").get(0)
 }
