@@ -110,6 +110,10 @@ impl From<StoreError> for Problem {
                 tracing::warn!(error = source.as_ref(), "the store is unavailable");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
             }
+            StoreError::Misconfigured(source) => {
+                tracing::error!(error = source.as_ref(), "the store cannot work as it is set up");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            }
             other => {
                 let source = std::error::Error::source(other);
                 tracing::error!(error = source, "{other}");

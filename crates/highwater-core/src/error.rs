@@ -118,32 +118,81 @@ pub enum StoreError {
     #[error("the store is unavailable")]
     Unavailable(#[source] BoxError),
 
-    /// The store refused for a reason of its own; a defect or a damaged database.
+    /// The store cannot work as it is set up: a right, a table or a setting is missing or wrong,
+    /// or its files are damaged. Nothing was changed, and nothing will be until somebody acts.
+    #[error("the store cannot work as it is set up")]
+    Misconfigured(#[source] BoxError),
+
+    /// The store refused what it was given, for a reason of its own.
     #[error("the store failed")]
     Backend(#[source] BoxError),
 }
 
+/// What has to change before a request that failed can succeed.
+///
+/// Only an error of the class `Request` may be blamed on an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// The world: a network, a disk, memory, a lock. It may pass by itself, so wait.
+    World,
+    /// The configuration: rights, tables, settings, damage. Somebody has to act, so tell them.
+    Configuration,
+    /// The request: its content, or the state that it meets.
+    Request,
+}
+
+impl ErrorClass {
+    /// The class of an error, given those of two of its causes: whatever is not the request's
+    /// outweighs it, and what may pass outweighs all.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::World, _) | (_, Self::World) => Self::World,
+            (Self::Configuration, _) | (_, Self::Configuration) => Self::Configuration,
+            (Self::Request, Self::Request) => Self::Request,
+        }
+    }
+}
+
 impl StoreError {
+    /// What has to change before the same request can succeed.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Unavailable(_) => ErrorClass::World,
+            Self::Misconfigured(_) => ErrorClass::Configuration,
+            _ => ErrorClass::Request,
+        }
+    }
+
     /// Whether the same request may succeed when it is repeated later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        self.class() == ErrorClass::World
+    }
+
+    /// The error that a driver's error of this class is to a user of the store; for backends.
+    pub fn of_class(class: ErrorClass, cause: impl Into<BoxError>) -> Self {
+        match class {
+            ErrorClass::World => Self::Unavailable(cause.into()),
+            ErrorClass::Configuration => Self::Misconfigured(cause.into()),
+            ErrorClass::Request => Self::Backend(cause.into()),
+        }
     }
 
     /// The error of a call that many have shared, once for each of them.
     ///
-    /// For backends. Each is `Unavailable` or `Backend`, whatever this one is: only that it may
-    /// pass is true of all.
+    /// For backends. Each is `Unavailable`, `Misconfigured` or `Backend`, whatever this one is:
+    /// only its class is true of all.
     pub fn for_each(self) -> impl FnMut() -> Self {
-        let is_transient = self.is_transient();
+        let class = self.class();
         let cause: Arc<dyn Error + Send + Sync> = match self {
-            Self::Unavailable(cause) | Self::Backend(cause) => cause.into(),
+            Self::Unavailable(cause) | Self::Misconfigured(cause) | Self::Backend(cause) => {
+                cause.into()
+            }
             other => Arc::new(other),
         };
-        move || {
-            let cause = Box::new(Arc::clone(&cause));
-            if is_transient { Self::Unavailable(cause) } else { Self::Backend(cause) }
-        }
+        move || Self::of_class(class, Box::new(Arc::clone(&cause)))
     }
 
     /// A request that breaks a rule.
@@ -202,5 +251,7 @@ mod tests {
         }
         let mut error = StoreError::invalid("no").for_each();
         assert!(matches!(error(), StoreError::Backend(_)));
+        let mut error = StoreError::Misconfigured("no rights".into()).for_each();
+        assert_eq!(error().class(), ErrorClass::Configuration);
     }
 }

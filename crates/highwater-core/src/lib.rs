@@ -63,7 +63,7 @@ pub use checkpoint::{
 };
 pub use checkpoint_store::{CheckpointStore, RebuildRequested};
 pub use definition::{ProjectionDefinition, ProjectionKind};
-pub use error::{BoxError, StoreError};
+pub use error::{BoxError, ErrorClass, StoreError};
 pub use event::{EventId, NewEvent, Recorded, RecordedEvent};
 pub use event_store::{EventStore, Page};
 pub use event_store_ext::EventStoreExt;

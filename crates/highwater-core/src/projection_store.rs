@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{Change, CheckpointStore, Lease, Payload, ProjectionName, StoreError};
+use crate::{Change, CheckpointStore, ErrorClass, Lease, Payload, ProjectionName, StoreError};
 
 /// One document of a read model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,10 +60,15 @@ pub trait ProjectionStore: CheckpointStore + Clone {
         limit: usize,
     ) -> Result<Vec<Document>, StoreError>;
 
-    /// Whether an error that user code got from this store's driver may pass by itself.
+    /// What an error means that user code got from this store's driver, or from this store.
     ///
-    /// Tells a lost connection, which costs nothing but time, from a poison event.
-    fn is_transient(&self, error: &(dyn std::error::Error + 'static)) -> bool;
+    /// Tells a full disk or a missing right, which are no event's fault, from a poison event.
+    fn class(&self, error: &(dyn std::error::Error + 'static)) -> ErrorClass;
+
+    /// Whether an error that user code got from this store's driver may pass by itself.
+    fn is_transient(&self, error: &(dyn std::error::Error + 'static)) -> bool {
+        self.class(error) == ErrorClass::World
+    }
 }
 
 /// One batch of a projection; dropping it undoes everything.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    Advance, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document, Lease,
-    Offset, Owner, Payload, ProjectionName, ProjectionStore, ProjectionTx, RebuildRequested,
+    Advance, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document, ErrorClass,
+    Lease, Offset, Owner, Payload, ProjectionName, ProjectionStore, ProjectionTx, RebuildRequested,
     StoreError, Tenant,
 };
 
@@ -131,8 +131,8 @@ impl<S: ProjectionStore> ProjectionStore for TenantScoped<S> {
         self.own(self.store.scan(&self.tenant.scoped(projection)?, prefix, after, limit).await)
     }
 
-    fn is_transient(&self, error: &(dyn std::error::Error + 'static)) -> bool {
-        self.store.is_transient(error)
+    fn class(&self, error: &(dyn std::error::Error + 'static)) -> ErrorClass {
+        self.store.class(error)
     }
 }
 

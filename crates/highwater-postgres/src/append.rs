@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use highwater_core::{
-    Appended, EventId, Position, RecordedEvent, StoreError, StreamAppend, append,
+    Appended, ErrorClass, EventId, Position, RecordedEvent, StoreError, StreamAppend, append,
 };
 use sqlx::postgres::{PgArguments, PgBindIterExt, PgConnection};
 use sqlx::query::Query;
@@ -184,7 +184,7 @@ impl<'a> Commit<'a> {
                 self.facts.known.extend(known);
             }
             // Which of them the database cannot take shows when each is tried alone.
-            Err(error) if !error.is_transient() && plan.taken.len() > 1 => {
+            Err(error) if error.class() == ErrorClass::Request && plan.taken.len() > 1 => {
                 self.is_one_by_one = true;
             }
             Err(error) => return Err(error),

@@ -1,54 +1,96 @@
 //! Translates the errors of the driver.
 
 use std::error::Error;
+use std::fmt;
 use std::iter::successors;
 
-use highwater_core::StoreError;
+use highwater_core::{BoxError, ErrorClass, StoreError};
+use sqlx::migrate::MigrateError;
+
+use crate::code::{advice, class_of};
 
 /// What an error means to a user of the store, whatever the driver has wrapped it in.
 pub(crate) fn store_error(error: impl Error + Send + Sync + 'static) -> StoreError {
-    if is_transient(&error) {
-        StoreError::Unavailable(Box::new(error))
-    } else {
-        StoreError::Backend(Box::new(error))
+    let class = class(&error);
+    let advice = causes(&error).find_map(code).and_then(|code| advice(&code));
+    match advice {
+        Some(advice) => StoreError::of_class(class, Advised { advice, cause: error.into() }),
+        None => StoreError::of_class(class, error),
     }
 }
 
-/// Whether anything in the chain of causes is an error of the driver that may pass by itself.
-pub(crate) fn is_transient(error: &(dyn Error + 'static)) -> bool {
-    successors(Some(error), |&error| error.source()).any(|error| {
-        error.downcast_ref::<sqlx::Error>().is_some_and(may_pass)
-            || error.downcast_ref::<StoreError>().is_some_and(StoreError::is_transient)
-    })
+/// The class of an error of the driver, or of this store, that is anywhere in the chain of causes.
+pub(crate) fn class(error: &(dyn Error + 'static)) -> ErrorClass {
+    let class = |error: &(dyn Error + 'static)| {
+        let of_driver = error.downcast_ref().map(class_of_driver);
+        let of_store = || error.downcast_ref().map(StoreError::class);
+        let of_migration = || error.downcast_ref().map(class_of_migration);
+        of_driver.or_else(of_store).or_else(of_migration)
+    };
+    causes(error).filter_map(class).fold(ErrorClass::Request, ErrorClass::or)
 }
 
-/// Whether the same request may succeed on another connection, or a little later.
-fn may_pass(error: &sqlx::Error) -> bool {
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    successors(Some(error), |error| (*error).source())
+}
+
+/// The code of an error of the server.
+fn code(error: &(dyn Error + 'static)) -> Option<String> {
+    let error: &sqlx::Error = error.downcast_ref()?;
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
+/// Whatever is about the connection may succeed on another one, or a little later.
+fn class_of_driver(error: &sqlx::Error) -> ErrorClass {
     match error {
+        sqlx::Error::Database(error) => {
+            error.code().map_or(ErrorClass::Request, |code| class_of(&code))
+        }
+        // Said of the request before anything is sent.
+        sqlx::Error::Protocol(text) if text.contains("too many arguments") => ErrorClass::Request,
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
-        | sqlx::Error::BeginFailed => true,
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| is_transient_state(&code)),
-        _ => false,
+        | sqlx::Error::BeginFailed => ErrorClass::World,
+        sqlx::Error::Configuration(_)
+        | sqlx::Error::ConfigFile(_)
+        | sqlx::Error::TypeNotFound { .. }
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::ColumnIndexOutOfBounds { .. }
+        | sqlx::Error::InvalidSavePointStatement => ErrorClass::Configuration,
+        // What is wrong with a migration is among the causes.
+        _ => ErrorClass::Request,
     }
 }
 
-fn is_transient_state(code: &str) -> bool {
-    // Connection exceptions and exhausted resources.
-    code.starts_with("08")
-        || code.starts_with("53")
-        || matches!(
-            code,
-            // Read only, as a standby is that has not been promoted yet.
-            "25006"
-            // Shutting down, crashed, starting up; a session or transaction that idled too long.
-            | "57P01" | "57P02" | "57P03" | "57P05" | "25P03"
-            // Serialisation failure, deadlock, lock timeout.
-            | "40001" | "40P01" | "55P03"
-        )
+/// What is not an error of a statement is a schema that another version has made, or damaged.
+fn class_of_migration(error: &MigrateError) -> ErrorClass {
+    match error {
+        MigrateError::Execute(_) | MigrateError::ExecuteMigration(..) => ErrorClass::Request,
+        _ => ErrorClass::Configuration,
+    }
+}
+
+/// An error of the server, and what to do about it.
+#[derive(Debug)]
+struct Advised {
+    advice: &'static str,
+    cause: BoxError,
+}
+
+impl fmt::Display for Advised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.advice)
+    }
+}
+
+impl Error for Advised {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.cause)
+    }
 }
 
 #[cfg(test)]
@@ -58,8 +100,8 @@ mod tests {
     #[derive(Debug)]
     struct Wrapped(sqlx::Error);
 
-    impl std::fmt::Display for Wrapped {
-        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    impl fmt::Display for Wrapped {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("user code failed")
         }
     }
@@ -71,20 +113,35 @@ mod tests {
     }
 
     #[test]
-    fn a_transient_error_is_found_behind_the_users_own() {
-        assert!(is_transient(&Wrapped(sqlx::Error::PoolTimedOut)));
-        assert!(!is_transient(&Wrapped(sqlx::Error::RowNotFound)));
+    fn the_drivers_error_is_found_behind_the_users_own() {
+        assert_eq!(class(&Wrapped(sqlx::Error::PoolTimedOut)), ErrorClass::World);
+        assert_eq!(class(&Wrapped(sqlx::Error::RowNotFound)), ErrorClass::Request);
+        assert_eq!(class(&std::fmt::Error), ErrorClass::Request);
         assert!(store_error(sqlx::Error::PoolClosed).is_transient());
-        assert!(!is_transient(&std::fmt::Error));
     }
 
     #[test]
-    fn states_of_the_server_are_told_from_defects() {
-        for passing in ["08006", "53300", "57P01", "40P01", "55P03", "25P03", "25006"] {
-            assert!(is_transient_state(passing), "{passing}");
-        }
-        for lasting in ["23505", "42P01", "22P02", "57014", "23001"] {
-            assert!(!is_transient_state(lasting), "{lasting}");
+    fn every_kind_of_error_of_the_driver_is_sorted() {
+        let text = String::new;
+        for (error, expected) in [
+            (sqlx::Error::Io(std::io::Error::other("reset")), ErrorClass::World),
+            (sqlx::Error::Tls("handshake".into()), ErrorClass::World),
+            (sqlx::Error::Protocol("unexpected message".to_owned()), ErrorClass::World),
+            (sqlx::Error::PoolTimedOut, ErrorClass::World),
+            (sqlx::Error::PoolClosed, ErrorClass::World),
+            (sqlx::Error::WorkerCrashed, ErrorClass::World),
+            (sqlx::Error::BeginFailed, ErrorClass::World),
+            (sqlx::Error::Configuration("port".into()), ErrorClass::Configuration),
+            (sqlx::Error::TypeNotFound { type_name: text() }, ErrorClass::Configuration),
+            (sqlx::Error::ColumnNotFound(text()), ErrorClass::Configuration),
+            (MigrateError::VersionMissing(7).into(), ErrorClass::Configuration),
+            (MigrateError::Execute(sqlx::Error::PoolTimedOut).into(), ErrorClass::World),
+            (sqlx::Error::Protocol("too many arguments".to_owned()), ErrorClass::Request),
+            (sqlx::Error::RowNotFound, ErrorClass::Request),
+            (sqlx::Error::Decode("no JSON".into()), ErrorClass::Request),
+            (sqlx::Error::Encode("too long".into()), ErrorClass::Request),
+        ] {
+            assert_eq!(class(&error), expected, "{error}");
         }
     }
 }

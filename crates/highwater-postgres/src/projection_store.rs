@@ -3,11 +3,13 @@
 use std::error::Error;
 
 use async_trait::async_trait;
-use highwater_core::{Document, Lease, Payload, ProjectionName, ProjectionStore, StoreError};
+use highwater_core::{
+    Document, ErrorClass, Lease, Payload, ProjectionName, ProjectionStore, StoreError,
+};
 use sqlx::postgres::PgRow;
 use std::sync::Arc;
 
-use crate::error::{is_transient, store_error};
+use crate::error::{class, store_error};
 use crate::row::required;
 use crate::{PgStore, PgTx};
 
@@ -52,8 +54,8 @@ impl ProjectionStore for PgStore {
         rows.iter().map(document).collect::<Result<_, _>>().map_err(store_error)
     }
 
-    fn is_transient(&self, error: &(dyn Error + 'static)) -> bool {
-        is_transient(error)
+    fn class(&self, error: &(dyn Error + 'static)) -> ErrorClass {
+        class(error)
     }
 }
 

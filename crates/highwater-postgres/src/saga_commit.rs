@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use highwater_core::{
-    Each, EventId, Position, SagaId, SagaRecord, StoreError, StreamAppend, append,
+    Each, ErrorClass, EventId, Position, SagaId, SagaRecord, StoreError, StreamAppend, append,
 };
 use sqlx::postgres::{PgArguments, PgBindIterExt, PgConnection, PgRow};
 use sqlx::query::Query;
@@ -126,7 +126,7 @@ impl<'a, E: Entry> Commit<'a, E> {
                 self.judge(&unfit).await
             }
             // Which of them the database cannot take shows when each is tried alone.
-            Err(error) if !error.is_transient() && waiting.len() > 1 => {
+            Err(error) if error.class() == ErrorClass::Request && waiting.len() > 1 => {
                 self.is_one_by_one = true;
                 Ok(())
             }

@@ -1,10 +1,11 @@
 //! What the engine asks of a projection, whichever way it is written.
 
 use std::error::Error;
+use std::iter::successors;
 
 use async_trait::async_trait;
 use highwater_core::{
-    Advance, BoxError, Decode, Lease, Recorded, RecordedEvent, StoreError, Upcasters,
+    Advance, BoxError, Decode, ErrorClass, Lease, Recorded, RecordedEvent, StoreError, Upcasters,
 };
 
 /// One registered projection with its types erased; made anew for each run from a checkpoint.
@@ -53,8 +54,8 @@ impl Fault {
         move |error| Self::Event { at: Some(at), error }
     }
 
-    /// What a store says of writing or committing a batch: what cannot pass by itself lies with
-    /// the content, such as a key that is too long.
+    /// What a store says of writing or committing a batch: what is neither the world's nor the
+    /// configuration's lies with the content, such as a key that is too long.
     pub(crate) fn of_write(error: StoreError) -> Self {
         if is_nobodys_fault(&error) {
             Self::Store(error)
@@ -63,23 +64,20 @@ impl Fault {
         }
     }
 
-    /// What user code returned; `is_transient` knows the errors of the store's driver.
+    /// What user code returned; `class` knows the errors of the store's driver.
     pub(crate) fn of_user(
         error: BoxError,
-        is_transient: impl Fn(&(dyn Error + 'static)) -> bool,
+        class: impl Fn(&(dyn Error + 'static)) -> ErrorClass,
     ) -> Self {
         let error = match error.downcast::<StoreError>() {
             Ok(error) => return Self::of_write(*error),
             Err(error) => error,
         };
-        let mut cause = Some(&*error as &(dyn Error + 'static));
-        while let Some(error_or_cause) = cause {
-            if is_transient(error_or_cause) {
-                return Self::Store(StoreError::Unavailable(error));
-            }
-            cause = error_or_cause.source();
+        let causes = successors(Some(&*error as &(dyn Error + 'static)), |error| (*error).source());
+        match causes.map(class).fold(ErrorClass::Request, ErrorClass::or) {
+            ErrorClass::Request => Self::Event { at: None, error },
+            class => Self::Store(StoreError::of_class(class, error)),
         }
-        Self::Event { at: None, error }
     }
 }
 
@@ -90,7 +88,7 @@ impl From<StoreError> for Fault {
 }
 
 fn is_nobodys_fault(error: &StoreError) -> bool {
-    error.is_transient()
+    error.class() != ErrorClass::Request
         || matches!(error, StoreError::LeaseLost { .. } | StoreError::CheckpointMoved { .. })
 }
 

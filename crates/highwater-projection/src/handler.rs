@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use highwater_core::{
-    Advance, CheckpointStore, Handler, IdempotencyKey, Lease, ProjectionName, RecordedEvent,
-    StoreError, Upcasters,
+    Advance, CheckpointStore, ErrorClass, Handler, IdempotencyKey, Lease, ProjectionName,
+    RecordedEvent, StoreError, Upcasters,
 };
 
 use crate::applier::{Applied, Applier, Fault, decode};
@@ -37,7 +37,7 @@ impl<S: CheckpointStore, H: Handler> Applier for HandlerApplier<S, H> {
             let key = IdempotencyKey::new(&self.name, event.id);
             let event = decode(&self.upcasters, event).map_err(Fault::at(at))?;
             let handled = self.handler.handle(&event, &key).await;
-            handled.map_err(|error| Fault::of_user(error, |_| false))?;
+            handled.map_err(|error| Fault::of_user(error, |_| ErrorClass::Request))?;
         }
         Ok(Applied::Unsaved)
     }

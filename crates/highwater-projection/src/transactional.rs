@@ -38,7 +38,7 @@ impl<S: ProjectionStore, P: Projection<S>> Applier for TransactionalApplier<S, P
         }
         let mut tx = self.store.begin(lease).await?;
         let applied = self.projection.apply(&batch, &mut tx).await;
-        applied.map_err(|error| Fault::of_user(error, |error| self.store.is_transient(error)))?;
+        applied.map_err(|error| Fault::of_user(error, |error| self.store.class(error)))?;
         tx.commit(Change::Advance(advance)).await.map_err(Fault::of_write)?;
         Ok(Applied::Saved)
     }
@@ -46,11 +46,9 @@ impl<S: ProjectionStore, P: Projection<S>> Applier for TransactionalApplier<S, P
     async fn reset(&mut self, lease: &Lease) -> Result<(), StoreError> {
         let mut tx = self.store.begin(lease).await?;
         let emptied = self.projection.reset(&mut tx).await;
-        emptied.map_err(|error| {
-            match Fault::of_user(error, |error| self.store.is_transient(error)) {
-                Fault::Store(error) => error,
-                Fault::Event { error, .. } => StoreError::Backend(error),
-            }
+        emptied.map_err(|error| match Fault::of_user(error, |error| self.store.class(error)) {
+            Fault::Store(error) => error,
+            Fault::Event { error, .. } => StoreError::Backend(error),
         })?;
         tx.commit(Change::Reset).await
     }

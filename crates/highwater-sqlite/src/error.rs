@@ -1,21 +1,18 @@
 //! Translates the driver's errors; the one place that knows SQLite's result codes.
 
 use std::error::Error;
+use std::fmt;
 
-use highwater_core::{BoxError, StoreError};
+use highwater_core::{BoxError, ErrorClass, StoreError};
 use sqlx::migrate::MigrateError;
 
-const BUSY: u8 = 5;
-const LOCKED: u8 = 6;
-const INTERRUPT: u8 = 9;
-const IO: u8 = 10;
-const PROTOCOL: u8 = 15;
+use crate::code::{self, BUSY, LOCKED};
 
 pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
-    if may_pass(&error) {
-        StoreError::Unavailable(Box::new(error))
-    } else {
-        StoreError::Backend(Box::new(error))
+    let class = class(&error);
+    match code_and_text(&error).and_then(|(code, text)| code::advice(code, text)) {
+        Some(advice) => StoreError::of_class(class, Advised { advice, cause: error.into() }),
+        None => StoreError::of_class(class, error),
     }
 }
 
@@ -33,7 +30,8 @@ pub(crate) fn migrate_error(error: MigrateError) -> StoreError {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
             store_error(error)
         }
-        other => StoreError::Backend(Box::new(other)),
+        // A schema that another version has made, or somebody has changed.
+        other => StoreError::Misconfigured(Box::new(other)),
     }
 }
 
@@ -44,32 +42,61 @@ pub(crate) fn damaged(error: impl Into<BoxError>) -> StoreError {
 
 /// Whether another process had the lock that this one wanted.
 pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
-    matches!(primary_code(error), Some(BUSY | LOCKED))
+    let primary = |(code, _): (u32, &str)| u8::try_from(code & 0xFF).ok();
+    matches!(code_and_text(error).and_then(primary), Some(BUSY | LOCKED))
 }
 
-/// Whether an error, or one of its causes, is of this store and may pass by itself.
-pub(crate) fn is_transient(error: &(dyn Error + 'static)) -> bool {
-    let mut causes = std::iter::successors(Some(error), |error| (*error).source());
-    causes.any(|error| {
-        error.downcast_ref().is_some_and(StoreError::is_transient)
-            || error.downcast_ref().is_some_and(may_pass)
-    })
+/// The class of an error of the driver, or of this store, that is anywhere in the chain of causes.
+pub(crate) fn class(error: &(dyn Error + 'static)) -> ErrorClass {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    let class = |error: &(dyn Error + 'static)| {
+        let of_driver = error.downcast_ref().map(class_of_driver);
+        of_driver.or_else(|| error.downcast_ref().map(StoreError::class))
+    };
+    causes.filter_map(class).fold(ErrorClass::Request, ErrorClass::or)
 }
 
-fn may_pass(error: &sqlx::Error) -> bool {
+fn class_of_driver(error: &sqlx::Error) -> ErrorClass {
     match error {
         sqlx::Error::Io(_)
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        _ => matches!(primary_code(error), Some(BUSY | LOCKED | INTERRUPT | IO | PROTOCOL)),
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed => ErrorClass::World,
+        sqlx::Error::Configuration(_)
+        | sqlx::Error::ConfigFile(_)
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::ColumnIndexOutOfBounds { .. }
+        | sqlx::Error::InvalidSavePointStatement => ErrorClass::Configuration,
+        other => code_and_text(other)
+            .map_or(ErrorClass::Request, |(code, text)| code::class_of(code, text)),
     }
 }
 
-/// SQLite's result code, without the higher bits that tell its causes apart.
-fn primary_code(error: &sqlx::Error) -> Option<u8> {
-    let extended: u32 = error.as_database_error()?.code()?.parse().ok()?;
-    u8::try_from(extended & 0xFF).ok()
+/// SQLite's result code with the higher bits that tell its causes apart, and what it says.
+fn code_and_text(error: &sqlx::Error) -> Option<(u32, &str)> {
+    let error = error.as_database_error()?;
+    Some((error.code()?.parse().ok()?, error.message()))
+}
+
+/// An error of the driver, and what to do about it.
+#[derive(Debug)]
+struct Advised {
+    advice: &'static str,
+    cause: BoxError,
+}
+
+impl fmt::Display for Advised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.advice)
+    }
+}
+
+impl Error for Advised {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.cause)
+    }
 }
 
 #[cfg(test)]
@@ -77,10 +104,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_passing_error_is_found_among_the_causes_of_another() {
+    fn an_error_of_the_driver_is_found_among_the_causes_of_another() {
         let outer = |inner: sqlx::Error| StoreError::Backend(Box::new(inner));
-        assert!(is_transient(&outer(sqlx::Error::PoolTimedOut)));
-        assert!(!is_transient(&outer(sqlx::Error::RowNotFound)));
-        assert!(is_transient(&store_error(sqlx::Error::WorkerCrashed)));
+        assert_eq!(class(&outer(sqlx::Error::PoolTimedOut)), ErrorClass::World);
+        assert_eq!(class(&outer(sqlx::Error::RowNotFound)), ErrorClass::Request);
+        assert!(store_error(sqlx::Error::WorkerCrashed).is_transient());
     }
 }

@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 use highwater_core::{
-    Change, Document, Lease, Payload, ProjectionName, ProjectionStore, ProjectionTx, StoreError,
+    Change, Document, ErrorClass, Lease, Payload, ProjectionName, ProjectionStore, ProjectionTx,
+    StoreError,
 };
 use sqlx::SqliteConnection;
 
-use crate::error::{is_transient, store_error};
+use crate::error::{class, store_error};
 use crate::{SqliteStore, SqliteWrite, checkpoints, documents};
 
 /// One batch of a projection, in a write transaction; dropping it undoes everything.
@@ -52,8 +53,8 @@ impl ProjectionStore for SqliteStore {
         documents::scan(&self.readers, projection, prefix, after, limit).await
     }
 
-    fn is_transient(&self, error: &(dyn std::error::Error + 'static)) -> bool {
-        is_transient(error)
+    fn class(&self, error: &(dyn std::error::Error + 'static)) -> ErrorClass {
+        class(error)
     }
 }
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use highwater_core::{
     Advance, Appended, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document,
-    EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page, ProjectionName,
-    ProjectionStore, RebuildRequested, Source, StoreError, StreamAppend, StreamName, Wake,
+    ErrorClass, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page,
+    ProjectionName, ProjectionStore, RebuildRequested, Source, StoreError, StreamAppend,
+    StreamName, Wake,
 };
 
 use faults::Faults;
@@ -187,8 +188,9 @@ impl<S: ProjectionStore> ProjectionStore for Faulty<S> {
         self.faults.strike(self.store.scan(projection, prefix, after, limit)).await
     }
 
-    fn is_transient(&self, error: &(dyn std::error::Error + 'static)) -> bool {
-        let is_fault = error.downcast_ref().is_some_and(StoreError::is_transient);
-        is_fault || self.store.is_transient(error)
+    fn class(&self, error: &(dyn std::error::Error + 'static)) -> ErrorClass {
+        let fault = error.downcast_ref().map(StoreError::class);
+        let is_fault = |class: &ErrorClass| *class == ErrorClass::World;
+        fault.filter(is_fault).unwrap_or_else(|| self.store.class(error))
     }
 }

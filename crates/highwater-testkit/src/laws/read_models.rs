@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use highwater_core::{Advance, Change, Owner, ProjectionStore, ProjectionTx, StoreError};
+use highwater_core::{
+    Advance, Change, ErrorClass, Owner, ProjectionStore, ProjectionTx, StoreError,
+};
 
 use super::rows::{
     LONG, SHORT, acquire, advance, assert_lost, assert_moved, balances, commit, documents, key,
@@ -186,6 +188,8 @@ pub async fn only_what_may_pass_by_itself_is_transient(store: impl ProjectionSto
     assert!(!store.is_transient(&poison));
     assert!(!store.is_transient(&StoreError::Invalid("a rule is broken".to_owned())));
     assert!(store.is_transient(&StoreError::Unavailable(poison.into())));
+    let unset = StoreError::Misconfigured("a right is missing".into());
+    assert_eq!(store.class(&unset), ErrorClass::Configuration);
 }
 
 /// An expired lease, handed on, takes the read model with it.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use highwater_core::{
     Advance, Appended, Bell, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter,
-    Document, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page,
+    Document, ErrorClass, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page,
     ProjectionName, ProjectionStore, RebuildRequested, Source, StoreError, StreamAppend,
     StreamName, Wake,
 };
@@ -190,9 +190,10 @@ impl ProjectionStore for MemoryStore {
         Ok(self.state().read_models.scan(projection, prefix, after, limit))
     }
 
-    fn is_transient(&self, error: &(dyn std::error::Error + 'static)) -> bool {
+    fn class(&self, error: &(dyn std::error::Error + 'static)) -> ErrorClass {
         let causes = std::iter::successors(Some(error), |error| error.source());
-        causes.filter_map(|cause| cause.downcast_ref()).any(StoreError::is_transient)
+        let classes = causes.filter_map(|cause| cause.downcast_ref()).map(StoreError::class);
+        classes.fold(ErrorClass::Request, ErrorClass::or)
     }
 }
 

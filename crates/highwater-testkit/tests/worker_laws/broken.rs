@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    Advance, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document, Lease,
-    Offset, Owner, Payload, ProjectionName, ProjectionStore, ProjectionTx, RebuildRequested,
+    Advance, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document, ErrorClass,
+    Lease, Offset, Owner, Payload, ProjectionName, ProjectionStore, ProjectionTx, RebuildRequested,
     StoreError,
 };
 use highwater_testkit::{MemoryStore, MemoryTx};
@@ -149,8 +149,8 @@ impl ProjectionStore for Broken {
         self.store.scan(projection, prefix, after, limit).await
     }
 
-    fn is_transient(&self, error: &(dyn std::error::Error + 'static)) -> bool {
-        self.store.is_transient(error)
+    fn class(&self, error: &(dyn std::error::Error + 'static)) -> ErrorClass {
+        self.store.class(error)
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use highwater_core::{
     Advance, Appended, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document,
-    EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page, Payload, ProjectionName,
-    ProjectionStore, ProjectionTx, RebuildRequested, Source, StoreError, StreamAppend, StreamName,
-    Wake,
+    ErrorClass, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page, Payload,
+    ProjectionName, ProjectionStore, ProjectionTx, RebuildRequested, Source, StoreError,
+    StreamAppend, StreamName, Wake,
 };
 use highwater_testkit::{MemoryStore, MemoryTx};
 
@@ -241,8 +241,8 @@ impl ProjectionStore for Rigged {
         self.store.scan(projection, prefix, after, limit).await
     }
 
-    fn is_transient(&self, error: &(dyn std::error::Error + 'static)) -> bool {
-        self.store.is_transient(error)
+    fn class(&self, error: &(dyn std::error::Error + 'static)) -> ErrorClass {
+        self.store.class(error)
     }
 }
 
