@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::account::Account;
@@ -53,10 +54,7 @@ impl Cluster {
     pub async fn start(settings: Settings) -> Result<Self, Error> {
         let programs = Programs::find_or_install().await?;
         let account = Account::choose().await?;
-        let temp = std::env::temp_dir();
-        let dir = tempfile::Builder::new().prefix("test-postgres-").tempdir_in(&temp);
-        let dir = dir.map_err(|source| Error::File { path: temp, source })?;
-        account.own(dir.path())?;
+        let dir = temporary("test-postgres-", account)?;
         let watchdog = Watchdog::start(CLEAN_UP, &dir.path().to_string_lossy())?;
         let dir = dir.keep();
         let mut cluster = Self { programs, account, settings, dir, port: 0, _watchdog: watchdog };
@@ -148,8 +146,17 @@ impl Cluster {
     }
 }
 
+/// A directory that `account` may write.
+pub(crate) fn temporary(prefix: &str, account: Account) -> Result<TempDir, Error> {
+    let temp = std::env::temp_dir();
+    let dir = tempfile::Builder::new().prefix(prefix).tempdir_in(&temp);
+    let dir = dir.map_err(|source| Error::File { path: temp, source })?;
+    account.own(dir.path())?;
+    Ok(dir)
+}
+
 /// A port that nobody listens on; the search begins elsewhere in every process and every time.
-fn free_port() -> Result<u16, Error> {
+pub(crate) fn free_port() -> Result<u16, Error> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let span = u32::from(PORTS.end - PORTS.start);
     let first = std::process::id().wrapping_mul(37) % span;

@@ -13,6 +13,7 @@ mod command;
 mod container;
 mod error;
 mod given;
+mod pooler;
 mod programs;
 mod server;
 mod settings;
@@ -20,5 +21,6 @@ mod watchdog;
 
 pub use cluster::Cluster;
 pub use error::Error;
+pub use pooler::{PoolMode, Pooler};
 pub use server::{DATABASE_URL, url};
 pub use settings::Settings;

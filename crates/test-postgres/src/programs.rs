@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
+use tokio::sync::Mutex;
 
 use crate::account::is_root;
 use crate::{Error, command};
@@ -24,10 +25,10 @@ impl Programs {
         if let Some(found) = Self::find().await {
             return Ok(found);
         }
-        if !is_root().await? || !on_path().any(|dir| dir.join("apt-get").exists()) {
+        if !can_install().await? {
             return Err(Error::NoPrograms);
         }
-        install().await?;
+        install_server().await?;
         Self::find().await.ok_or(Error::NoPrograms)
     }
 
@@ -70,19 +71,52 @@ async fn configured() -> Option<PathBuf> {
     Some(PathBuf::from(dir.trim()))
 }
 
-async fn install() -> Result<(), Error> {
-    eprintln!("no PostgreSQL here: installing Debian's package postgresql");
+/// The program of PgBouncer, which is installed as the server's programs are.
+pub(crate) async fn pgbouncer() -> Result<PathBuf, Error> {
+    let find = || {
+        let dirs = on_path().chain([PathBuf::from("/usr/sbin")]);
+        dirs.map(|dir| dir.join("pgbouncer")).find(|program| program.exists())
+    };
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    if !can_install().await? {
+        return Err(Error::NoPooler);
+    }
+    let _alone = INSTALLING.lock().await;
+    if find().is_none() {
+        install("pgbouncer").await?;
+    }
+    find().ok_or(Error::NoPooler)
+}
+
+/// Whether this is Debian, or like it, and this process runs as root.
+async fn can_install() -> Result<bool, Error> {
+    Ok(is_root().await? && on_path().any(|dir| dir.join("apt-get").exists()))
+}
+
+async fn install_server() -> Result<(), Error> {
     let (path, content) = (Path::new(NO_CLUSTER.0), NO_CLUSTER.1);
     let file = |source| Error::File { path: path.to_owned(), source };
     if !path.exists() {
         std::fs::create_dir_all(path.parent().unwrap_or(path)).map_err(file)?;
         std::fs::write(path, content).map_err(file)?;
     }
+    install("postgresql").await
+}
+
+/// One package at a time: the lists of packages are locked, and nobody waits for that lock.
+static INSTALLING: Mutex<()> = Mutex::const_new(());
+
+async fn install(package: &str) -> Result<(), Error> {
+    eprintln!("installing Debian's package {package}");
     command::run(Command::new("apt-get").args(["-qq", "update"])).await?;
     let mut install = Command::new("apt-get");
     install.args(["-qq", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"]);
-    install.args(["install", "postgresql"]);
+    install.args(["install", package]);
     install.env("DEBIAN_FRONTEND", "noninteractive").env("UCF_FORCE_CONFFOLD", "1");
+    // Has Debian's scripts leave services alone, of which tests start their own.
+    install.env("RUNLEVEL", "1");
     command::run(&mut install).await
 }
 
