@@ -23,6 +23,8 @@ create table events (
 -- Its last entry for a stream is the stream's head.
 create unique index events_stream on events (stream, "offset");
 create unique index events_id on events (event_id);
+-- A category is followed by its own events alone, however many others there are.
+create index events_category on events (category, position);
 
 create trigger events_are_not_updated before update on events
 begin

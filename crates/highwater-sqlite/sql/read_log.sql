@@ -1,8 +1,7 @@
--- ?1 category or null for all, ?2 after, ?3 up to, ?4 event types as a JSON array or null, ?5 limit
+-- ?1 after, ?2 up to, ?3 event types as a JSON array or null for all, ?4 limit
 select position, stream, "offset", event_id, event_type, data, metadata, recorded_at
 from events
-where position > ?2 and position <= ?3
-    and (?1 is null or category = ?1)
-    and (?4 is null or event_type in (select value from json_each(?4)))
+where position > ?1 and position <= ?2
+    and (?3 is null or event_type in (select value from json_each(?3)))
 order by position
-limit ?5
+limit ?4

@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection, SqlitePool};
 
 use crate::error::{is_busy, migrate_error, store_error};
+use crate::identity::Identity;
 use crate::{Durability, SqliteOptions};
 
 /// Number, description and text of every migration, oldest first.
@@ -43,17 +44,28 @@ pub(crate) async fn connect(
     migrate(&mut first).await?;
     first.close().await.map_err(store_error)?;
 
+    let identity = Identity::of(file.get_filename().to_owned())
+        .map_err(|error| StoreError::Misconfigured(error.into()))?;
+    // Whoever finds the file gone must not go on with an empty one.
+    let file = file.create_if_missing(false);
     let read_only = file.clone().pragma("query_only", "on").row_buffer_size(ROWS_AHEAD);
-    let readers = pool(options.readers, options).connect_with(read_only).await;
-    let writer = pool(1, options)
+    let readers = pool(options.readers, options, &identity).connect_with(read_only).await;
+    let writer = pool(1, options, &identity)
         .after_release(|conn, _| Box::pin(has_no_transaction(conn)))
         .connect_with(file)
         .await;
     Ok((writer.map_err(store_error)?, readers.map_err(store_error)?))
 }
 
-fn pool(connections: u32, options: &SqliteOptions) -> SqlitePoolOptions {
+/// Connections that are given out only as long as their file has not been deleted or replaced;
+/// otherwise others are opened, which fails unless there is a file again.
+fn pool(connections: u32, options: &SqliteOptions, opened: &Identity) -> SqlitePoolOptions {
+    let opened = opened.clone();
     SqlitePoolOptions::new()
+        .before_acquire(move |_, _| {
+            let is_there = opened.holds();
+            Box::pin(async move { Ok(is_there) })
+        })
         .max_connections(connections)
         .acquire_timeout(options.busy_timeout)
         .idle_timeout(None)

@@ -12,11 +12,13 @@
 mod append;
 mod checkpoint_store;
 mod checkpoints;
+mod code;
 mod connect;
 mod dead_letters;
 mod documents;
 mod error;
 mod event_store;
+mod identity;
 mod insert;
 mod leases;
 mod options;

@@ -8,6 +8,7 @@ use crate::error::{damaged, store_error};
 use crate::recorded::recorded;
 
 const READ_STREAM: &str = include_str!("../sql/read_stream.sql");
+const READ_CATEGORY: &str = include_str!("../sql/read_category.sql");
 const READ_LOG: &str = include_str!("../sql/read_log.sql");
 
 /// Places that one page of a filtered source scans at most, so that it is done in bounded time
@@ -32,11 +33,11 @@ pub(crate) async fn page(
     if head <= after {
         return Ok(Page { events: Vec::new(), scanned_to: after, is_end: true });
     }
-    let bound = bound(source, types, after, head);
+    let bound = bound(types, after, head);
     let rows = match source {
         Source::Stream(stream) => sqlx::query(READ_STREAM).bind(stream.to_string()),
-        Source::Category(category) => sqlx::query(READ_LOG).bind(category.to_string()),
-        Source::All => sqlx::query(READ_LOG).bind(None::<String>),
+        Source::Category(category) => sqlx::query(READ_CATEGORY).bind(category.to_string()),
+        Source::All => sqlx::query(READ_LOG),
     };
     let rows = rows
         .bind(Offset::to_sql(after))
@@ -53,13 +54,8 @@ pub(crate) async fn page(
 }
 
 /// Where a page ends at the latest.
-fn bound(
-    source: &Source,
-    types: &[EventType],
-    after: Option<Offset>,
-    head: Option<Offset>,
-) -> Option<Offset> {
-    if types.is_empty() && !matches!(source, Source::Category(_)) {
+fn bound(types: &[EventType], after: Option<Offset>, head: Option<Offset>) -> Option<Offset> {
+    if types.is_empty() {
         return head;
     }
     let window = Offset::to_sql(after).saturating_add(WINDOW);

@@ -141,7 +141,7 @@ async fn options_that_cannot_work_are_refused() {
 }
 
 /// Makes the disk look full when the file has that many pages.
-async fn limit_pages(store: &SqliteStore, pages: i64) {
+pub(crate) async fn limit_pages(store: &SqliteStore, pages: i64) {
     let mut write = store.begin_write().await.unwrap();
     let limit = sqlx::AssertSqlSafe(format!("pragma max_page_count = {pages}"));
     sqlx::query(limit).execute(write.conn()).await.unwrap();
@@ -156,7 +156,7 @@ async fn a_full_disk_refuses_an_append_and_harms_no_later_one() {
     let large: Vec<_> = (0..2_000).map(event).collect();
     let large = vec![highwater_core::StreamAppend::new(STREAM, large)];
     let full = store.append(large.clone()).await.unwrap_err();
-    assert!(matches!(full, StoreError::Backend(_)), "{full:?}");
+    assert!(matches!(full, StoreError::Unavailable(_)), "{full:?}");
     assert_eq!(all(&store).await.len(), 1);
     append(&store, 1).await.unwrap();
     limit_pages(&store, 1_000_000).await;

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
 mod cancelled;
+mod categories;
+mod faults;
 mod file;
 mod fixture;
 mod killed;

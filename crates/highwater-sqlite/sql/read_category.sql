@@ -1,0 +1,7 @@
+-- ?1 category, ?2 after, ?3 up to, ?4 event types as a JSON array or null for all, ?5 limit
+select position, stream, "offset", event_id, event_type, data, metadata, recorded_at
+from events
+where category = ?1 and position > ?2 and position <= ?3
+    and (?4 is null or event_type in (select value from json_each(?4)))
+order by position
+limit ?5
