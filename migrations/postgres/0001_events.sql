@@ -13,12 +13,6 @@ create table highwater.events (
     constraint events_stream unique (stream, "offset")
 );
 
--- The last offset of every stream.
-create table highwater.streams (
-    name text   collate "C" primary key,
-    head bigint not null
-) with (fillfactor = 80);
-
 create function highwater.refuse_change() returns trigger language plpgsql as $$
 begin
     raise exception 'events are never changed: % refused', lower(tg_op)

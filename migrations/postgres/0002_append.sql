@@ -12,7 +12,12 @@
 --
 -- One call is one transaction, so that a client that stalls cannot hold the lock. The settings
 -- keep plans that were made when the tables were empty from scanning them when they have grown,
--- and end a call on the server too when its client no longer waits for the lock.
+-- and end a call on the server too when its client no longer waits for the lock; and nothing is
+-- compiled, which takes longer than all the rest.
+--
+-- A stream's head is the last entry of the index of its events. No row is updated under the lock:
+-- as long as somebody holds a snapshot, each reader of such a row wades through all that it was
+-- before.
 create function highwater.append(
     p_stream text[], p_head bigint[], p_count int[],
     p_of int[], p_name text[], p_nth int[],
@@ -22,14 +27,21 @@ create function highwater.append(
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 set lock_timeout = '10s'
 as $$
 begin
     -- Whoever waited here sees, in the statements below, all that was committed meanwhile.
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'appending needs the isolation level read committed, not %',
+            current_setting('transaction_isolation') using errcode = 'HW002';
+    end if;
     perform pg_advisory_xact_lock(hashtextextended('highwater.events', 0));
 
     heads := array(
-        select coalesce((select s.head from highwater.streams s where s.name = p.name), -1)
+        select coalesce(
+            (select max(e."offset") from highwater.events e where e.stream = p.name), -1
+        )
         from unnest(p_stream) with ordinality as p(name, n)
         order by p.n
     );
@@ -50,10 +62,6 @@ begin
     from unnest(p_of, p_name, p_nth, p_id, p_type, p_data, p_metadata) with ordinality
         as e("of", name, nth, id, type, data, metadata, n);
 
-    insert into highwater.streams as s (name, head)
-    select p.name, p.head + p.count from unnest(p_stream, heads, p_count) as p(name, head, count)
-    on conflict (name) do update set head = excluded.head;
-
     last := last + cardinality(p_id);
 end
 $$;
@@ -67,12 +75,19 @@ create function highwater.append_to_stream(
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 set lock_timeout = '10s'
 as $$
 begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'appending needs the isolation level read committed, not %',
+            current_setting('transaction_isolation') using errcode = 'HW002';
+    end if;
     perform pg_advisory_xact_lock(hashtextextended('highwater.events', 0));
 
-    head := coalesce((select s.head from highwater.streams s where s.name = p_stream), -1);
+    head := coalesce(
+        (select max(e."offset") from highwater.events e where e.stream = p_stream), -1
+    );
     known := array(select e.event_id from highwater.events e where e.event_id = any(p_id));
 
     if known <> '{}' or not (p_head = -2 or p_head = head or (p_head = -3 and head >= 0)) then
@@ -87,9 +102,6 @@ begin
     from unnest(p_id, p_type, p_data, p_metadata) with ordinality
         as e(id, type, data, metadata, n);
 
-    insert into highwater.streams as s (name, head) values (p_stream, head + cardinality(p_id))
-    on conflict (name) do update set head = excluded.head;
-
     last := last + cardinality(p_id);
 end
 $$;
@@ -102,12 +114,19 @@ create function highwater.append_event(
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 set lock_timeout = '10s'
 as $$
 begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'appending needs the isolation level read committed, not %',
+            current_setting('transaction_isolation') using errcode = 'HW002';
+    end if;
     perform pg_advisory_xact_lock(hashtextextended('highwater.events', 0));
 
-    head := coalesce((select s.head from highwater.streams s where s.name = p_stream), -1);
+    head := coalesce(
+        (select max(e."offset") from highwater.events e where e.stream = p_stream), -1
+    );
     known := '{}';
     if exists (select from highwater.events e where e.event_id = p_id) then
         known := array[p_id];
@@ -122,11 +141,5 @@ begin
     insert into highwater.events
         (position, stream, "offset", event_id, event_type, data, metadata)
     values (last, p_stream, head + 1, p_id, p_type, p_data::json, p_metadata::json);
-
-    if head = -1 then
-        insert into highwater.streams (name, head) values (p_stream, 0);
-    else
-        update highwater.streams as s set head = append_event.head + 1 where s.name = p_stream;
-    end if;
 end
 $$;

@@ -61,8 +61,15 @@ create index saga_signals_open on highwater.saga_signals (saga_name, signal_key,
 -- when its client no longer waits for a lock.
 
 -- A delivery and a saga that begins to wait exclude each other, or each could overlook the other.
-create function highwater.lock_signals(p_key text[]) returns void language plpgsql as $$
+create function highwater.lock_signals(p_key text[]) returns void
+language plpgsql
+set jit = off
+as $$
 begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'waiting for signals needs the isolation level read committed, not %',
+            current_setting('transaction_isolation') using errcode = 'HW002';
+    end if;
     perform pg_advisory_xact_lock(k.hash)
     from (
         select distinct hashtextextended('highwater.saga_signals ' || p.key, 0) as hash
@@ -103,6 +110,7 @@ create function highwater.create_sagas(
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 set lock_timeout = '10s'
 as $$
 begin
@@ -160,6 +168,7 @@ create function highwater.create_saga(
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 set lock_timeout = '10s'
 as $$
 declare
@@ -191,6 +200,7 @@ set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 as $$
 begin
     update highwater.saga_states as s set due_at = least(s.due_at, clock_timestamp())
@@ -215,6 +225,7 @@ set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 as $$
 declare
     v_saga text[];
@@ -260,6 +271,7 @@ set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 set lock_timeout = '10s'
 as $$
 declare
@@ -371,6 +383,7 @@ create function highwater.record_saga(
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 set lock_timeout = '10s'
 as $$
 declare
@@ -421,6 +434,7 @@ set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -489,6 +503,7 @@ set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 set lock_timeout = '10s'
 as $$
 declare
@@ -514,6 +529,7 @@ returns boolean
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 set lock_timeout = '10s'
 as $$
 begin
@@ -535,6 +551,7 @@ language plpgsql
 stable
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 as $$
 begin
     return query select s.* from highwater.saga_states as s where s.saga_id = any (p_id);

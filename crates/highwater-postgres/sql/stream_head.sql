@@ -1,1 +1,1 @@
-select head from highwater.streams where name = $1
+select coalesce(max("offset"), -1) from highwater.events where stream = $1

@@ -8,6 +8,14 @@ use highwater_core::{Limits, StoreError};
 const IDENTIFIER_BYTES_MAX: usize = 63;
 
 /// Settings of a [`PgStore`](crate::PgStore), checked once, when it connects.
+///
+/// A connection of the store is a session of the server and stays one. A pooler such as PgBouncer
+/// must be in session mode; in transaction or statement mode it is found out and refused when the
+/// store connects, because the statements of different clients would get mixed up.
+///
+/// A `statement_timeout` of the role applies to the store as well: what it ends is `Unavailable`
+/// and tried again, and is blamed on no event. Let it be longer than
+/// [`append_timeout`](Self::append_timeout).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PgOptions {
     /// The schema that holds everything. Default `highwater`; one for each log that shares a
@@ -21,10 +29,10 @@ pub struct PgOptions {
     /// [`from_pool`](crate::PgStore::from_pool) ignores it.
     pub max_connections: u32,
     /// Prepared statements kept for each connection. Default 100; 0 prepares each anew, for
-    /// poolers that cannot keep them.
+    /// servers that are short of memory.
     pub statement_cache_capacity: usize,
-    /// Whether a connection listens for the appends of other processes. Default true; without,
-    /// as behind a pooler in transaction mode, they are found by polling.
+    /// Whether a connection listens for the appends of other processes. Default true; without
+    /// they are found by polling.
     pub listen: bool,
     /// How often the log is looked at for appends that nobody told of. Default 100 ms; lower it
     /// when nothing listens and latency matters.
@@ -37,8 +45,10 @@ pub struct PgOptions {
     /// How long a transaction of this store may idle before the server ends it. Default 10 s;
     /// raise it for projections that think for longer within one batch.
     pub idle_in_transaction_timeout: Duration,
-    /// Whether to create and migrate the schema. Default true; turn it off for a role that may
-    /// not create tables.
+    /// Whether to create and migrate the schema. Default true. Where all is there already, a role
+    /// that may only read and write rows will do: it needs `usage` of the schema, the rights to
+    /// select, insert, update and delete in its tables, and `usage` of its sequences. Turn it off
+    /// to leave migrations to somebody else.
     pub migrate: bool,
 }
 

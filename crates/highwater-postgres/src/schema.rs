@@ -2,7 +2,7 @@
 
 use highwater_core::StoreError;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::{AssertSqlSafe, PgPool, Row};
 
 use crate::PgOptions;
 use crate::error::store_error;
@@ -19,7 +19,10 @@ const MIGRATIONS: [(&str, &str); 4] = [
 ///
 /// The lock is the transaction's, for a session's would stay behind in a transaction pooler.
 pub(crate) async fn migrate(pool: &PgPool, options: &PgOptions) -> Result<(), StoreError> {
-    let schema = &options.schema;
+    let (schema, migrator) = (&options.schema, migrator(options));
+    if is_up_to_date(pool, &migrator).await.map_err(store_error)? {
+        return Ok(());
+    }
     let mut tx = pool.begin().await.map_err(store_error)?;
     let lock = "select pg_advisory_xact_lock(hashtextextended($1, 0))";
     sqlx::query(lock).bind(schema).execute(&mut *tx).await.map_err(store_error)?;
@@ -33,7 +36,7 @@ pub(crate) async fn migrate(pool: &PgPool, options: &PgOptions) -> Result<(), St
         let create = AssertSqlSafe(format!("create schema \"{schema}\""));
         sqlx::raw_sql(create).execute(&mut *tx).await.map_err(store_error)?;
     }
-    migrator(options).run_direct(None, &mut *tx, false).await.map_err(store_error)?;
+    migrator.run_direct(None, &mut *tx, false).await.map_err(store_error)?;
     tx.commit().await.map_err(store_error)
 }
 
@@ -48,13 +51,45 @@ fn migrator(options: &PgOptions) -> Migrator {
     migrator
 }
 
-/// Refuses a database whose transactions do not see what was committed while they waited.
-pub(crate) async fn check_isolation(pool: &PgPool) -> Result<(), StoreError> {
-    let isolation: String = sqlx::query_scalar("show default_transaction_isolation")
-        .fetch_one(pool)
-        .await
-        .map_err(store_error)?;
+/// Refuses a database that cannot hold every text, or whose transactions do not see what was
+/// committed while they waited.
+pub(crate) async fn check_settings(pool: &PgPool, options: &PgOptions) -> Result<(), StoreError> {
+    let settings = sqlx::raw_sql(include_str!("../sql/settings.sql")).fetch_one(pool).await;
+    let settings = settings.map_err(store_error)?;
+    let encoding: String = settings.try_get(0).map_err(store_error)?;
+    if encoding != "UTF8" {
+        let reason = format!(
+            "the database is encoded in {encoding} and cannot hold every text: make one with \
+             `create database … encoding 'UTF8' template template0`"
+        );
+        return Err(StoreError::Misconfigured(reason.into()));
+    }
+    let isolation: String = settings.try_get(1).map_err(store_error)?;
     refuse_isolation(&isolation)
+        .map_err(|refused| StoreError::Misconfigured(refused.to_string().into()))?;
+    let statement_timeout: i64 = settings.try_get(2).map_err(store_error)?;
+    if (1..options.append_timeout.as_millis()).contains(&statement_timeout.unsigned_abs().into()) {
+        tracing::warn!(
+            statement_timeout,
+            "statements of this role end before `append_timeout`: what takes longer is unavailable"
+        );
+    }
+    Ok(())
+}
+
+/// Whether every migration has been made, so that a role need not be allowed to make any.
+async fn is_up_to_date(pool: &PgPool, migrator: &Migrator) -> Result<bool, sqlx::Error> {
+    let table = &migrator.table_name;
+    let exists = sqlx::query_scalar("select to_regclass($1) is not null").bind(&**table);
+    if !exists.fetch_one(pool).await? {
+        return Ok(false);
+    }
+    let made = AssertSqlSafe(format!("select version, checksum from {table} where success"));
+    let made: Vec<(i64, Vec<u8>)> = sqlx::query_as(made).fetch_all(pool).await?;
+    let is_made = |wanted: &Migration| {
+        made.iter().any(|(version, sum)| *version == wanted.version && **sum == *wanted.checksum)
+    };
+    Ok(migrator.iter().all(is_made) && made.len() == migrator.iter().count())
 }
 
 /// Appending needs the isolation in which each statement sees all that was committed before it.

@@ -13,6 +13,7 @@ use crate::hints;
 use crate::log::Log;
 use crate::saga_reads::{self, SagaReads};
 use crate::schema;
+use crate::sessions;
 
 /// Keeps events, checkpoints and read models in PostgreSQL.
 ///
@@ -40,11 +41,17 @@ impl PgStore {
     ///
     /// Creates what is missing in the database, unless [`PgOptions::migrate`] is off; any number
     /// of processes may do so at once. Fails with `Invalid` for options that break a rule, with
-    /// `Unavailable` when no connection can be made.
+    /// `Unavailable` when no connection can be made, and with `Misconfigured` when nothing but a
+    /// change of the database can help: it is not encoded in UTF-8, its transactions are not
+    /// `read committed` unless told so, a right is missing, or a pooler is in between that is not
+    /// in session mode.
     pub async fn connect(url: &str, options: PgOptions) -> Result<Self, StoreError> {
         options.check()?;
         let connection: PgConnectOptions = url.parse().map_err(|error| invalid_url(&error))?;
-        let connection = connection.statement_cache_capacity(options.statement_cache_capacity);
+        let connection = connection
+            .statement_cache_capacity(options.statement_cache_capacity)
+            // Since PostgreSQL 12 numbers are exact without, and PgBouncer refuses it.
+            .extra_float_digits(None);
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)
             // An append or a batch finds a broken connection out by itself; asking each time
@@ -64,7 +71,8 @@ impl PgStore {
     /// `test_before_acquire(false)` and at least two connections.
     pub async fn from_pool(pool: PgPool, options: PgOptions) -> Result<Self, StoreError> {
         options.check()?;
-        schema::check_isolation(&pool).await?;
+        sessions::check(&pool, options.append_timeout).await?;
+        schema::check_settings(&pool, &options).await?;
         if options.migrate {
             schema::migrate(&pool, &options).await?;
         }

@@ -10,11 +10,13 @@ mod killed;
 mod names;
 mod plans;
 mod poison;
+mod poolers;
 mod processes;
 mod read_model;
 mod saga_damage;
 mod saga_plans;
 mod saga_workers;
 mod sagas;
+mod settings;
 #[path = "../support/mod.rs"]
 mod support;
