@@ -5,5 +5,9 @@ update highwater.projection_checkpoints set
     last_updated = clock_timestamp(),
     last_error = null,
     last_error_at = null,
-    rebuild_requested = false
+    rebuild_requested = false,
+    last_event_id = null,
+    suspect = null,
+    deaths = 0,
+    is_on_trial = false
 where projection_name = $1 and stream_name = $2

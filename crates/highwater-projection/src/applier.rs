@@ -4,7 +4,7 @@ use std::error::Error;
 
 use async_trait::async_trait;
 use highwater_core::{
-    Advance, BoxError, Decode, Lease, Recorded, RecordedEvent, StoreError, Upcasters,
+    Advance, BoxError, Decode, Lease, Recorded, RecordedEvent, StoreError, UnfitDocument, Upcasters,
 };
 
 /// One registered projection with its types erased; made anew for each run from a checkpoint.
@@ -38,6 +38,8 @@ pub(crate) enum Applied {
 pub(crate) enum Fault {
     /// The store is to blame, or somebody else has the lease: no event is.
     Store(StoreError),
+    /// A document that was stored before is to blame: no event is, and trying again is no use.
+    Document(UnfitDocument),
     /// An event is to blame.
     Event {
         /// Which one, where known.
@@ -69,7 +71,12 @@ impl Fault {
         is_transient: impl Fn(&(dyn Error + 'static)) -> bool,
     ) -> Self {
         let error = match error.downcast::<StoreError>() {
-            Ok(error) => return Self::of_write(*error),
+            Ok(error) => {
+                return match *error {
+                    StoreError::Unfit(document) => Self::Document(document),
+                    error => Self::of_write(error),
+                };
+            }
             Err(error) => error,
         };
         let mut cause = Some(&*error as &(dyn Error + 'static));

@@ -7,6 +7,7 @@
 
 mod applier;
 mod backoff;
+mod busy;
 mod cut;
 mod documents;
 mod error;
@@ -24,6 +25,7 @@ mod registered;
 mod status;
 mod supervisor;
 mod transactional;
+mod trials;
 mod view;
 mod worker;
 

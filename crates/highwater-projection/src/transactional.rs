@@ -49,6 +49,7 @@ impl<S: ProjectionStore, P: Projection<S>> Applier for TransactionalApplier<S, P
         emptied.map_err(|error| {
             match Fault::of_user(error, |error| self.store.is_transient(error)) {
                 Fault::Store(error) => error,
+                Fault::Document(document) => document.into(),
                 Fault::Event { error, .. } => StoreError::Backend(error),
             }
         })?;

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use highwater_core::{
-    Appended, Bell, GroupCommit, Limits, StoreError, StreamAppend, append as rules, append_group,
+    Appended, Bell, GroupCommit, Limits, Position, StoreError, StreamAppend, append as rules,
+    append_group,
 };
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -58,7 +59,7 @@ impl SqliteStore {
                 let (writer, bell) = (writer.clone(), bell.clone());
                 Box::pin(async move {
                     let (answers, head) = append::append_group(&writer, &group).await;
-                    bell.ring(head);
+                    announce(&bell, head);
                     answers
                 })
             })
@@ -94,8 +95,13 @@ impl SqliteStore {
             return Ok(appended);
         }
         tx.commit().await.map_err(store_error)?;
-        self.bell.ring(head);
+        self.announce(head);
         Ok(appended)
+    }
+
+    /// Wakes readers when something was appended.
+    pub(crate) fn announce(&self, head: Option<Position>) {
+        announce(&self.bell, head);
     }
 
     /// Connections that read the file, for queries on tables of the user's own.
@@ -108,5 +114,12 @@ impl SqliteStore {
     pub async fn close(&self) {
         self.writer.close().await;
         self.readers.close().await;
+    }
+}
+
+/// Wakes readers when something was appended: only then is there a new head.
+fn announce(bell: &Bell, head: Option<Position>) {
+    if head.is_some() {
+        bell.ring(head);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    Advance, Appended, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document,
+    Advance, Appended, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document, EventId,
     EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page, ProjectionName,
     ProjectionStore, RebuildRequested, Source, StoreError, StreamAppend, StreamName, Wake,
 };
@@ -117,6 +117,15 @@ impl<S: CheckpointStore> CheckpointStore for Faulty<S> {
         self.faults.strike(self.store.reset(key)).await
     }
 
+    async fn rebase(
+        &self,
+        key: &CheckpointKey,
+        to: Option<Offset>,
+        event_id: Option<EventId>,
+    ) -> Result<(), StoreError> {
+        self.faults.strike(self.store.rebase(key, to, event_id)).await
+    }
+
     async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
         self.faults.strike(self.store.begin_rebuild(lease)).await
     }
@@ -127,6 +136,15 @@ impl<S: CheckpointStore> CheckpointStore for Faulty<S> {
 
     async fn record_error(&self, lease: &Lease, error: &str) -> Result<(), StoreError> {
         self.faults.strike(self.store.record_error(lease, error)).await
+    }
+
+    async fn note_attempt(
+        &self,
+        lease: &Lease,
+        event: Offset,
+        deaths: u32,
+    ) -> Result<(), StoreError> {
+        self.faults.strike(self.store.note_attempt(lease, event, deaths)).await
     }
 
     async fn request_rebuild(&self, key: &CheckpointKey) -> Result<(), StoreError> {
