@@ -12,6 +12,7 @@ mod cut;
 mod documents;
 mod error;
 mod follower;
+mod found;
 mod handler;
 mod host;
 mod lease;

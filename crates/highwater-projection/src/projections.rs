@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use highwater_core::{
-    CheckpointKey, CheckpointStore, Decode, EventId, EventStore, Handler, Health, HealthThresholds,
-    Offset, Projection, ProjectionDefinition, ProjectionKind, ProjectionName, ProjectionStore,
-    StoreError, Upcasters, View,
+    CheckpointKey, CheckpointStore, Decode, EventStore, Handler, Health, HealthThresholds, Offset,
+    Projection, ProjectionDefinition, ProjectionKind, ProjectionName, ProjectionStore, StoreError,
+    Upcasters, View,
 };
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
@@ -15,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::applier::Applier;
 use crate::error::Reason;
+use crate::found::{Found, find};
 use crate::handler::HandlerApplier;
 use crate::registered::Registered;
 use crate::supervisor::supervise;
@@ -189,8 +190,15 @@ impl<S: CheckpointStore + Clone> Projections<S> {
     pub async fn rebase(&self, name: &ProjectionName, to: Option<Offset>) -> Result<(), RunError> {
         let projection = self.registered(name)?;
         let event = match to {
-            Some(to) => Some(event_at(&*self.0.events, &projection, to).await?),
             None => None,
+            Some(to) => {
+                let (source, time) = (projection.source(), projection.options.read_timeout);
+                let Found::Event(event) = find(&*self.0.events, source, to, time).await? else {
+                    let CheckpointKey { projection, source } = projection.key().clone();
+                    return Err(RunError::NoSuchPlace { projection, followed: source, to });
+                };
+                Some(event)
+            }
         };
         Ok(self.0.store.rebase(projection.key(), to, event).await?)
     }
@@ -261,22 +269,6 @@ async fn run_apart<S: CheckpointStore + Clone>(worker: Arc<Worker<S>>) -> Result
     let running = async move { worker.run().await };
     let ended = AbortOnDropHandle::new(tokio::spawn(running)).await;
     ended.unwrap_or_else(|panicked| Err(Reason::lasting(panicked)))
-}
-
-/// The event at `to` of what the projection follows.
-async fn event_at<S>(
-    events: &dyn EventStore,
-    projection: &Registered<S>,
-    to: Offset,
-) -> Result<EventId, RunError> {
-    let source = projection.source();
-    let before = to.get().checked_sub(1).map(Offset::new);
-    let page = events.read(source, &[], before, 1).await?;
-    let found = page.events.first().filter(|event| source.offset_of(event) == to);
-    found.map(|event| event.id).ok_or_else(|| {
-        let CheckpointKey { projection, source } = projection.key().clone();
-        RunError::NoSuchPlace { projection, followed: source, to }
-    })
 }
 
 impl<S: ProjectionStore> Projections<S> {

@@ -1,21 +1,13 @@
 //! Makes sure that the log is the one which the checkpoint was made on.
 
-use highwater_core::{Checkpoint, CheckpointStore, EventId, Offset, Source, StoreError};
-use tokio::time::{Instant, timeout};
+use highwater_core::{Checkpoint, CheckpointStore, EventId, Offset, StoreError};
+use tokio::time::Instant;
 
 use super::{Follower, Halt};
 use crate::error::{LogReplaced, Reason};
+use crate::found::{Found, find};
 use crate::progress::Place;
 use crate::worker::Worker;
-
-/// What the log has at a place.
-enum Found {
-    Event(EventId),
-    /// No event, but some behind it.
-    Gap,
-    /// It ends before.
-    End,
-}
 
 impl<S: CheckpointStore + Clone> Follower<'_, S> {
     /// Refuses to go on when the log was replaced since the checkpoint was stored: a backup was
@@ -85,19 +77,7 @@ impl<S: CheckpointStore + Clone> Worker<S> {
     }
 
     async fn find(&self, place: Offset) -> Result<Found, StoreError> {
-        // A place in a category is one in the whole log, and may be that of a foreign event.
-        let source = match self.projection.source() {
-            stream @ Source::Stream(_) => stream.clone(),
-            Source::Category(_) | Source::All => Source::All,
-        };
-        let before = place.get().checked_sub(1).map(Offset::new);
-        let read = self.events.read(&source, &[], before, 1);
-        let page = timeout(self.projection.options.read_timeout, read).await;
-        let page = page.map_err(|late| StoreError::Unavailable(late.into()))??;
-        Ok(match page.events.first() {
-            Some(event) if source.offset_of(event) == place => Found::Event(event.id),
-            Some(_) => Found::Gap,
-            None => Found::End,
-        })
+        let time = self.projection.options.read_timeout;
+        find(&*self.events, self.projection.source(), place, time).await
     }
 }
