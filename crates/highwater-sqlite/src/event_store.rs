@@ -23,7 +23,7 @@ impl EventStore for SqliteStore {
         let mut tx = begin(&self.writer).await?;
         let (imported, head) = append::import(&mut tx, &events).await?;
         tx.commit().await.map_err(store_error)?;
-        self.announce(head);
+        self.grown_to(head);
         Ok(imported)
     }
 

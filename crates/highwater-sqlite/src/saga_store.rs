@@ -140,7 +140,7 @@ impl SagaStore for SqliteStore {
 impl SqliteStore {
     /// Wakes whoever waits for what was committed, and passes on the answers.
     fn announce<T>(&self, done: Done<T>) -> Vec<Result<T, StoreError>> {
-        self.announce(done.head);
+        self.grown_to(done.head);
         if done.is_any_due {
             self.sagas_due.ring_all();
         }

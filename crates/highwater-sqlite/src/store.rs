@@ -59,7 +59,7 @@ impl SqliteStore {
                 let (writer, bell) = (writer.clone(), bell.clone());
                 Box::pin(async move {
                     let (answers, head) = append::append_group(&writer, &group).await;
-                    announce(&bell, head);
+                    ring(&bell, head);
                     answers
                 })
             })
@@ -95,13 +95,13 @@ impl SqliteStore {
             return Ok(appended);
         }
         tx.commit().await.map_err(store_error)?;
-        self.announce(head);
+        self.grown_to(head);
         Ok(appended)
     }
 
     /// Wakes readers when something was appended.
-    pub(crate) fn announce(&self, head: Option<Position>) {
-        announce(&self.bell, head);
+    pub(crate) fn grown_to(&self, head: Option<Position>) {
+        ring(&self.bell, head);
     }
 
     /// Connections that read the file, for queries on tables of the user's own.
@@ -118,7 +118,7 @@ impl SqliteStore {
 }
 
 /// Wakes readers when something was appended: only then is there a new head.
-fn announce(bell: &Bell, head: Option<Position>) {
+fn ring(bell: &Bell, head: Option<Position>) {
     if head.is_some() {
         bell.ring(head);
     }
