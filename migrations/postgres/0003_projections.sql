@@ -14,6 +14,13 @@ create table highwater.projection_checkpoints (
     owner                 text        collate "C",
     lease_until           timestamptz,
     rebuild_requested     boolean     not null default false,
+    -- The event at last_processed_offset.
+    last_event_id         uuid,
+    -- The event that a worker tried alone and may not have come back from; -1 for any behind the
+    -- checkpoint, null for none.
+    suspect               bigint,
+    deaths                bigint      not null default 0,
+    is_on_trial           boolean     not null default false,
     primary key (projection_name, stream_name)
 ) with (fillfactor = 50);
 

@@ -11,6 +11,13 @@ create table checkpoints (
     owner                 text,
     lease_until           integer,
     rebuild_requested     integer not null default 0 check (rebuild_requested in (0, 1)),
+    -- The event at last_processed_offset.
+    last_event_id         blob,
+    -- The event that a worker tried alone and may not have come back from; -1 for any behind the
+    -- checkpoint, null for none.
+    suspect               integer,
+    deaths                integer not null default 0,
+    is_on_trial           integer not null default 0 check (is_on_trial in (0, 1)),
     primary key (projection_name, stream_name)
 ) strict, without rowid;
 

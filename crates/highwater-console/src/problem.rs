@@ -106,6 +106,7 @@ impl From<StoreError> for Problem {
                     .with("actual", *actual)
                     .with("limit", *limit)
             }
+            StoreError::Unfit(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
             StoreError::Unavailable(source) => {
                 tracing::warn!(error = source.as_ref(), "the store is unavailable");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)

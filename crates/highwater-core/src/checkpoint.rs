@@ -48,6 +48,20 @@ pub struct Checkpoint {
     pub owner: Option<Owner>,
     /// Whether a rebuild has been requested and not yet begun.
     pub rebuild_requested: bool,
+    /// The event at `last_processed_offset`, by which another log is told from the one that the
+    /// checkpoint was made on; `None` at first, and where it is not known.
+    pub last_event_id: Option<EventId>,
+    /// Set when a worker did not come back since the checkpoint last moved.
+    pub suspect: Option<Suspect>,
+}
+
+/// What may have ended a worker: one that neither moved the checkpoint nor gave its lease back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Suspect {
+    /// The event that was last tried alone; `None` when all behind the checkpoint are suspects.
+    pub event: Option<Offset>,
+    /// How many workers have not come back from trying it alone.
+    pub deaths: u32,
 }
 
 /// Identifies a process that holds leases: random, made anew at every start.
@@ -99,13 +113,22 @@ pub struct Advance {
     pub events: u64,
     /// Events that are passed over, recorded with their errors in the same transaction.
     pub dead_letters: Vec<NewDeadLetter>,
+    /// The event at `to`, kept with the checkpoint; `None` where it is not known.
+    pub event_id: Option<EventId>,
 }
 
 impl Advance {
     /// From `from` to `to` with `events` processed and none set aside.
     #[must_use]
     pub fn new(from: Option<Offset>, to: Option<Offset>, events: u64) -> Self {
-        Self { from, to, events, dead_letters: Vec::new() }
+        Self { from, to, events, dead_letters: Vec::new(), event_id: None }
+    }
+
+    /// The same step, ending at the event `id`.
+    #[must_use]
+    pub fn at_event(mut self, id: Option<EventId>) -> Self {
+        self.event_id = id;
+        self
     }
 }
 

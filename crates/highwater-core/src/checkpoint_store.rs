@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    Advance, Checkpoint, CheckpointKey, DeadLetter, Lease, Offset, Owner, ProjectionName,
+    Advance, Checkpoint, CheckpointKey, DeadLetter, EventId, Lease, Offset, Owner, ProjectionName,
     StoreError,
 };
 
@@ -48,6 +48,19 @@ pub trait CheckpointStore: Send + Sync + 'static {
     /// begin again with an empty read model request a rebuild. A missing row is no error.
     async fn reset(&self, key: &CheckpointKey) -> Result<(), StoreError>;
 
+    /// Sets the checkpoint to `to`, behind the event `event_id`, wherever it is; its errors and
+    /// suspects are forgotten.
+    ///
+    /// For a log that was replaced: the read model is not touched, and nothing is counted. A
+    /// worker that holds the lease keeps it and finds the checkpoint moved. A missing row is no
+    /// error.
+    async fn rebase(
+        &self,
+        key: &CheckpointKey,
+        to: Option<Offset>,
+        event_id: Option<EventId>,
+    ) -> Result<(), StoreError>;
+
     /// Sets the checkpoint back as its worker does when it begins a rebuild, and forgets the dead
     /// letters.
     ///
@@ -63,6 +76,18 @@ pub trait CheckpointStore: Send + Sync + 'static {
     /// Fails with `LeaseLost` like [`save`](Self::save).
     async fn record_error(&self, lease: &Lease, error: &str) -> Result<(), StoreError>;
 
+    /// Notes that the event at `event` is about to be tried alone, and that `deaths` workers have
+    /// not come back from it.
+    ///
+    /// It stays the [`suspect`](Checkpoint::suspect) until the checkpoint moves, is reset or
+    /// rebased. Fails with `LeaseLost` like [`save`](Self::save).
+    async fn note_attempt(
+        &self,
+        lease: &Lease,
+        event: Offset,
+        deaths: u32,
+    ) -> Result<(), StoreError>;
+
     /// Asks whoever runs the projection to rebuild it; creates the row when there is none.
     async fn request_rebuild(&self, key: &CheckpointKey) -> Result<(), StoreError>;
 
@@ -70,6 +95,10 @@ pub trait CheckpointStore: Send + Sync + 'static {
     /// when there is none. `None` when somebody else holds it.
     ///
     /// Every lease it gives has a new, higher epoch. A `ttl` of zero is `Invalid`.
+    ///
+    /// A lease that is taken over from somebody else, who let it expire, makes whatever is behind
+    /// the checkpoint [suspect](Checkpoint::suspect); if an attempt had been
+    /// [noted](Self::note_attempt) under it, that event has one more death.
     async fn acquire(
         &self,
         key: &CheckpointKey,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::{
     EventId, Expected, InvalidName, InvalidPlace, Offset, ProjectionName, SagaId, SagaRequest,
-    SagaState, Source, StreamName,
+    SagaState, Source, StreamName, UnfitDocument,
 };
 
 /// Any error, boxed; what user code returns and what backends wrap.
@@ -111,6 +111,10 @@ pub enum StoreError {
         /// How much is allowed.
         limit: usize,
     },
+
+    /// A stored document does not fit the type that it is read as.
+    #[error(transparent)]
+    Unfit(#[from] UnfitDocument),
 
     /// The store could not be reached or did not answer; the request may have been carried out.
     ///

@@ -66,7 +66,7 @@ mod write_probe;
 
 pub use append::{Appended, AppendedStream, Expected, Imported, Limits, StreamAppend};
 pub use checkpoint::{
-    Advance, Change, Checkpoint, CheckpointKey, DeadLetter, Lease, NewDeadLetter, Owner,
+    Advance, Change, Checkpoint, CheckpointKey, DeadLetter, Lease, NewDeadLetter, Owner, Suspect,
 };
 pub use checkpoint_store::{CheckpointStore, RebuildRequested};
 pub use definition::{ProjectionDefinition, ProjectionKind};
@@ -104,7 +104,7 @@ pub use tenant::Tenant;
 pub use tenant_scoped::{TenantScoped, TenantTx};
 pub use typed::{Decode, DecodeError, EncodeError, Event, NotAnEventEnum};
 pub use upcast::Upcasters;
-pub use view::View;
+pub use view::{UnfitDocument, View};
 pub use wake::{Bell, Wake};
 pub use write_probe::WriteProbe;
 

@@ -8,6 +8,10 @@ use crate::{BoxError, Decode, ProjectionName, ProjectionStore, Recorded, Source,
 ///
 /// Whatever is written through the transaction commits with the checkpoint or not at all. What
 /// is written elsewhere does not: that is for a [`Handler`](crate::Handler).
+///
+/// The transaction holds a connection while [`apply`](Self::apply) runs, and on SQLite keeps
+/// everybody else from writing: wait for nothing in it but the transaction itself. A view and a
+/// handler hold none.
 pub trait Projection<S: ProjectionStore>: Send + Sync + 'static {
     /// The events: an [`Event`](crate::Event) enum, or [`Payload`](crate::Payload) for any.
     type Event: Decode;

@@ -2,15 +2,15 @@
 
 use async_trait::async_trait;
 
-use crate::{Payload, ProjectionName, ProjectionStore, StoreError, View};
+use crate::{Payload, ProjectionName, ProjectionStore, StoreError, UnfitDocument, View};
 
 /// Convenience over any [`ProjectionStore`]; implemented for all, not meant to be implemented.
 #[async_trait]
 pub trait ProjectionStoreExt: ProjectionStore {
     /// The document of `view` under `key`, or `None` when no event has made it.
     ///
-    /// Fails with `Backend` when what is stored does not fit the view's type: rebuild a view
-    /// whose document has changed its shape.
+    /// Fails with `Unfit` when what is stored does not fit the view's type: rebuild a view whose
+    /// document has changed its shape.
     async fn document<V: View>(
         &self,
         view: &V,
@@ -18,7 +18,7 @@ pub trait ProjectionStoreExt: ProjectionStore {
     ) -> Result<Option<V::Document>, StoreError> {
         let found = self.raw_document(&view.name(), key).await?;
         let document = found.map(|data| data.to()).transpose();
-        document.map_err(|error| StoreError::Backend(Box::new(error)))
+        document.map_err(|source| UnfitDocument::new(view.name(), key, source).into())
     }
 
     /// The JSON of one document, or `None` when no event has made it.

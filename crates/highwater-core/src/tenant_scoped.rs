@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    Advance, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document, ErrorClass,
+    Advance, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document, ErrorClass, EventId,
     Lease, Offset, Owner, Payload, ProjectionName, ProjectionStore, ProjectionTx, RebuildRequested,
     StoreError, Tenant,
 };
@@ -55,6 +55,15 @@ impl<S: CheckpointStore> CheckpointStore for TenantScoped<S> {
         self.own(self.store.reset(&self.tenant.scoped_key(key)?).await)
     }
 
+    async fn rebase(
+        &self,
+        key: &CheckpointKey,
+        to: Option<Offset>,
+        event_id: Option<EventId>,
+    ) -> Result<(), StoreError> {
+        self.own(self.store.rebase(&self.tenant.scoped_key(key)?, to, event_id).await)
+    }
+
     async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
         self.own(self.store.begin_rebuild(&self.tenant.scoped_lease(lease)?).await)
     }
@@ -65,6 +74,15 @@ impl<S: CheckpointStore> CheckpointStore for TenantScoped<S> {
 
     async fn record_error(&self, lease: &Lease, error: &str) -> Result<(), StoreError> {
         self.own(self.store.record_error(&self.tenant.scoped_lease(lease)?, error).await)
+    }
+
+    async fn note_attempt(
+        &self,
+        lease: &Lease,
+        event: Offset,
+        deaths: u32,
+    ) -> Result<(), StoreError> {
+        self.own(self.store.note_attempt(&self.tenant.scoped_lease(lease)?, event, deaths).await)
     }
 
     async fn request_rebuild(&self, key: &CheckpointKey) -> Result<(), StoreError> {

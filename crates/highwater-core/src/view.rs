@@ -5,6 +5,29 @@ use serde::de::DeserializeOwned;
 
 use crate::{BoxError, Decode, ProjectionName, Recorded, Source, Upcasters};
 
+/// A stored document that does not fit the type of its view: no event is to blame for it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "document {key:?} of view {projection:?} does not fit the view's type, which has changed since \
+     it was written: a rebuild is needed"
+)]
+pub struct UnfitDocument {
+    /// The view.
+    pub projection: ProjectionName,
+    /// The document.
+    pub key: String,
+    /// What serde says of it.
+    pub source: serde_json::Error,
+}
+
+impl UnfitDocument {
+    /// The document of `projection` under `key`, which `source` refuses.
+    #[must_use]
+    pub fn new(projection: ProjectionName, key: &str, source: serde_json::Error) -> Self {
+        Self { projection, key: key.to_owned(), source }
+    }
+}
+
 /// Folds events into keyed JSON documents.
 ///
 /// The engine loads the documents that a batch of events needs, applies the events in order, and

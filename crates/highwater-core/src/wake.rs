@@ -18,14 +18,11 @@ impl Bell {
     }
 
     /// Says that the log reaches to `head`; wakes everyone when that is news.
+    ///
+    /// A log that reaches less far than before is news as well: it was replaced by an older one,
+    /// and what it gets next must wake everyone although it has been there before.
     pub fn ring(&self, head: Option<Position>) {
-        self.0.send_if_modified(|known| {
-            let news = head > *known;
-            if news {
-                *known = head;
-            }
-            news
-        });
+        self.0.send_if_modified(|known| std::mem::replace(known, head) != head);
     }
 
     /// Wakes everyone when `head` would be news, and goes on to wait for the same: for what others
@@ -54,7 +51,7 @@ impl Default for Bell {
     }
 }
 
-/// Tells that the log may have grown; may do so early, never misses.
+/// Tells that the log may have grown, or been replaced; may do so early, never misses.
 ///
 /// Take it *before* reading: every event that becomes readable afterwards makes
 /// [`grown`](Self::grown) return.
@@ -85,6 +82,18 @@ mod tests {
         wake.grown().await;
         bell.ring(Some(Position::new(0)));
         assert!(wake.grown().now_or_never().is_none(), "an old head is no news");
+    }
+
+    #[tokio::test]
+    async fn a_log_that_went_back_is_news_and_so_is_what_it_gets_next() {
+        let bell = Bell::new();
+        let mut wake = bell.wake();
+        for head in [7, 3, 4, 7] {
+            bell.ring(Some(Position::new(head)));
+            wake.grown().await;
+        }
+        bell.ring(None);
+        wake.grown().await;
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 select
     projection_name, stream_name, last_processed_offset, events_processed, last_updated,
     last_error, last_error_at, epoch,
-    case when lease_until > clock_timestamp() then owner end, rebuild_requested
+    case when lease_until > clock_timestamp() then owner end, rebuild_requested,
+    last_event_id, suspect, deaths
 from highwater.projection_checkpoints
 where projection_name = $1 and stream_name = $2

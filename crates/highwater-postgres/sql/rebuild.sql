@@ -6,7 +6,11 @@ with reset as (
         last_updated = clock_timestamp(),
         last_error = null,
         last_error_at = null,
-        rebuild_requested = false
+        rebuild_requested = false,
+        last_event_id = null,
+        suspect = null,
+        deaths = 0,
+        is_on_trial = false
     where projection_name = $1 and stream_name = $2 and epoch = $3 and owner = $4
         and (select set_config('lock_timeout', $5, true)) is not null
     returning projection_name, stream_name

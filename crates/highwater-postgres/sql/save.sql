@@ -1,11 +1,15 @@
--- $1 projection, $2 source, $3 epoch, $4 owner, $5 from, $6 to, $7 events processed
--- $8 milliseconds to wait for a lock
+-- $1 projection, $2 source, $3 epoch, $4 owner, $5 from, $6 to, $7 events processed,
+-- $8 event at $6, $9 milliseconds to wait for a lock
 update highwater.projection_checkpoints set
     last_processed_offset = $6,
     events_processed = events_processed + $7,
     last_updated = clock_timestamp(),
     last_error = null,
-    last_error_at = null
+    last_error_at = null,
+    last_event_id = $8,
+    suspect = null,
+    deaths = 0,
+    is_on_trial = false
 where projection_name = $1 and stream_name = $2 and epoch = $3 and owner = $4
     and last_processed_offset = $5
-    and (select set_config('lock_timeout', $8, true)) is not null
+    and (select set_config('lock_timeout', $9, true)) is not null

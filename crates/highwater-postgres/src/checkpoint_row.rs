@@ -2,7 +2,7 @@
 
 use highwater_core::{
     Checkpoint, CheckpointKey, DeadLetter, EventId, EventType, NewDeadLetter, Offset, Owner,
-    Position, ProjectionName, Source, StreamName,
+    Position, ProjectionName, Source, StreamName, Suspect,
 };
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -23,6 +23,8 @@ pub(crate) fn checkpoint(row: &PgRow) -> Result<Checkpoint, sqlx::Error> {
         epoch: unsigned(row, 7)?,
         owner: text(row, 8)?.map(Owner::from_stored),
         rebuild_requested: row.try_get(9)?,
+        last_event_id: row.try_get::<Option<_>, _>(10)?.map(EventId::from_uuid),
+        suspect: suspect(row)?,
     })
 }
 
@@ -38,6 +40,12 @@ pub(crate) fn dead_letter(key: &CheckpointKey, row: &PgRow) -> Result<DeadLetter
         attempts: u32::try_from(row.try_get::<i64, _>(6)?).map_err(decode_error)?,
     };
     Ok(DeadLetter { key: key.clone(), letter, recorded_at: row.try_get(7)? })
+}
+
+fn suspect(row: &PgRow) -> Result<Option<Suspect>, sqlx::Error> {
+    let Some(event) = row.try_get::<Option<i64>, _>(11)? else { return Ok(None) };
+    let deaths = u32::try_from(unsigned(row, 12)?).unwrap_or(u32::MAX);
+    Ok(Some(Suspect { event: Offset::from_sql(event).map_err(decode_error)?, deaths }))
 }
 
 fn unsigned(row: &PgRow, column: usize) -> Result<u64, sqlx::Error> {

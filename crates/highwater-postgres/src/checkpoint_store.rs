@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    Advance, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Lease, Offset, Owner,
+    Advance, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, EventId, Lease, Offset, Owner,
     ProjectionName, RebuildRequested, StoreError,
 };
 use sqlx::{Row, SqlStr};
@@ -52,6 +52,19 @@ impl CheckpointStore for PgStore {
         Ok(())
     }
 
+    async fn rebase(
+        &self,
+        key: &CheckpointKey,
+        to: Option<Offset>,
+        event_id: Option<EventId>,
+    ) -> Result<(), StoreError> {
+        let log = self.log();
+        let query = log.about(&log.sql.rebase, key).bind(Offset::to_sql(to));
+        let query = query.bind(event_id.map(EventId::as_uuid));
+        log.change(query).await?;
+        Ok(())
+    }
+
     async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
         let log = self.log();
         let done = log.change(log.under(&log.sql.rebuild, lease)).await?;
@@ -68,6 +81,18 @@ impl CheckpointStore for PgStore {
         let log = self.log();
         let query = log.under(&log.sql.record_error, lease).bind(storable(error));
         let done = log.change(query).await?;
+        if done.rows_affected() == 1 { Ok(()) } else { Err(lease_lost(lease)) }
+    }
+
+    async fn note_attempt(
+        &self,
+        lease: &Lease,
+        event: Offset,
+        deaths: u32,
+    ) -> Result<(), StoreError> {
+        let log = self.log();
+        let query = log.under(&log.sql.note_attempt, lease).bind(Offset::to_sql(Some(event)));
+        let done = log.change(query.bind(i64::from(deaths))).await?;
         if done.rows_affected() == 1 { Ok(()) } else { Err(lease_lost(lease)) }
     }
 
@@ -150,14 +175,14 @@ impl Log {
 
     /// The compare-and-set that moves the checkpoint on, with its dead letters.
     pub(crate) fn advance(&self, lease: &Lease, advance: &Advance) -> Result<PgQuery, StoreError> {
-        let Advance { from, to, events, dead_letters } = advance;
+        let Advance { from, to, events, dead_letters, event_id } = advance;
         if to < from {
             return Err(StoreError::invalid(format!("checkpoint of {} backwards", lease.key)));
         }
         let has_letters = !dead_letters.is_empty();
         let sql = if has_letters { &self.sql.save_with_letters } else { &self.sql.save };
         let query = self.under(sql, lease).bind(Offset::to_sql(*from)).bind(Offset::to_sql(*to));
-        let query = query.bind(signed(*events));
+        let query = query.bind(signed(*events)).bind(event_id.map(EventId::as_uuid));
         if !has_letters {
             return Ok(query);
         }

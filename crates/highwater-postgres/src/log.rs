@@ -69,9 +69,8 @@ impl Log {
     pub(crate) fn announce(&self, last: Option<Position>) {
         self.bell.ring(last);
         self.appended.send_if_modified(|told| {
-            let is_news = last > *told;
-            *told = last.max(*told);
-            is_news
+            // Not only what is further than before: the log may have been replaced by an older one.
+            std::mem::replace(told, last) != last
         });
     }
 

@@ -35,8 +35,8 @@ macro_rules! statements {
 statements! {
     acquire append append_event append_to_stream checkpoint checkpoints clear_documents
     count_dead_letters count_sagas
-    dead_letters delete delete_documents documents head join_transaction known notify now probe read_all
-    read_large read_stream rebuild record_error release renew request_rebuild reset saga_claim
+    dead_letters delete delete_documents documents head join_transaction known note_attempt notify now probe read_all
+    read_large read_stream rebase rebuild record_error release renew request_rebuild reset saga_claim
     saga_create saga_create_one saga_deliver saga_known saga_record
     saga_record_one saga_renew saga_request saga_search save save_with_letters scan_all
     scan_documents scan_stream stream_head write_documents

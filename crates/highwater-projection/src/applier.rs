@@ -5,7 +5,7 @@ use std::iter::successors;
 
 use async_trait::async_trait;
 use highwater_core::{
-    Advance, BoxError, Decode, ErrorClass, Lease, Recorded, RecordedEvent, StoreError, Upcasters,
+    Advance, BoxError, Decode, ErrorClass, Lease, Recorded, RecordedEvent, StoreError, Upcasters, UnfitDocument,
 };
 
 /// One registered projection with its types erased; made anew for each run from a checkpoint.
@@ -39,6 +39,8 @@ pub(crate) enum Applied {
 pub(crate) enum Fault {
     /// The store is to blame, or somebody else has the lease: no event is.
     Store(StoreError),
+    /// A document that was stored before is to blame: no event is, and trying again is no use.
+    Document(UnfitDocument),
     /// An event is to blame.
     Event {
         /// Which one, where known.
@@ -70,7 +72,12 @@ impl Fault {
         class: impl Fn(&(dyn Error + 'static)) -> ErrorClass,
     ) -> Self {
         let error = match error.downcast::<StoreError>() {
-            Ok(error) => return Self::of_write(*error),
+            Ok(error) => {
+                return match *error {
+                    StoreError::Unfit(document) => Self::Document(document),
+                    error => Self::of_write(error),
+                };
+            }
             Err(error) => error,
         };
         let causes = successors(Some(&*error as &(dyn Error + 'static)), |error| (*error).source());

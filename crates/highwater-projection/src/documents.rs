@@ -5,8 +5,6 @@ use std::collections::hash_map::Entry;
 
 use highwater_core::{BoxError, Document, Payload, Recorded, View};
 
-use crate::error::with_causes;
-
 /// Bytes of JSON above which the documents kept between two batches are dropped.
 const KEPT_BYTES_MAX: usize = 16 << 20;
 
@@ -48,10 +46,8 @@ impl<D: Default + serde::Serialize + serde::de::DeserializeOwned> Documents<D> {
     }
 
     /// Takes a document as the store has it.
-    pub(crate) fn load(&mut self, stored: Document) -> Result<(), BoxError> {
-        let document = stored.data.to().map_err(|error| {
-            format!("document {:?} cannot be read: {}", stored.key, with_causes(&error))
-        })?;
+    pub(crate) fn load(&mut self, stored: Document) -> Result<(), serde_json::Error> {
+        let document = stored.data.to()?;
         let bytes = stored.key.len() + stored.data.as_str().len();
         let is = Slot { document, bytes, is_stored: true, is_kept: true, is_changed: false };
         self.bytes += bytes;

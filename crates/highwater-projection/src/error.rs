@@ -1,8 +1,8 @@
 //! Why a projection was not registered, or did not run.
 
 use highwater_core::{
-    BoxError, Checkpoint, CheckpointKey, EventType, NotAnEventEnum, Offset, ProjectionName, Source,
-    StoreError, StreamName,
+    BoxError, Checkpoint, CheckpointKey, EventId, EventType, NotAnEventEnum, Offset,
+    ProjectionName, Source, StoreError, StreamName,
 };
 
 use crate::InvalidOption;
@@ -35,18 +35,93 @@ pub enum RunError {
     /// The projection does not allow a rebuild.
     #[error("projection {0:?} cannot be rebuilt")]
     CannotRebuild(ProjectionName),
-    /// An event failed for good, or the store failed too often; the checkpoint says where.
-    #[error("projection {projection:?} gave up: {}", with_causes(&**reason))]
+    /// An event failed for good, a document or the log is not what it was, or the store failed
+    /// too often.
+    #[error("projection {projection:?} gave up {}: {}", place(*checkpoint), with_causes(&**reason))]
     GaveUp {
         /// The projection.
         projection: ProjectionName,
+        /// Where its checkpoint was, as far as it came to know; `None` at the first event.
+        checkpoint: Option<Offset>,
         /// The last error.
         #[source]
         reason: BoxError,
     },
+    /// The source has no event at the place that was asked for.
+    #[error("projection {projection:?} cannot go on behind {to} of {followed}: no event is there")]
+    NoSuchPlace {
+        /// The projection.
+        projection: ProjectionName,
+        /// What it follows.
+        followed: Source,
+        /// The place.
+        to: Offset,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn place(checkpoint: Option<Offset>) -> String {
+    checkpoint.map_or_else(|| "at the first event".to_owned(), |at| format!("behind offset {at}"))
+}
+
+/// Why a projection gives up.
+#[derive(Debug)]
+pub(crate) struct Reason {
+    pub(crate) error: BoxError,
+    /// Whether it lies with the world, so that trying again later may help.
+    pub(crate) may_pass: bool,
+}
+
+impl Reason {
+    /// Somebody has to change something.
+    pub(crate) fn lasting(error: impl Into<BoxError>) -> Self {
+        Self { error: error.into(), may_pass: false }
+    }
+
+    /// It may be over by itself.
+    pub(crate) fn passing(error: impl Into<BoxError>) -> Self {
+        Self { error: error.into(), may_pass: true }
+    }
+}
+
+/// An event whose workers did not come back from it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "its process ended, or its worker did not come back, {deaths} times in a row while it was \
+     tried alone"
+)]
+pub(crate) struct Deadly {
+    pub(crate) deaths: u32,
+}
+
+/// A log that is not the one which the checkpoint was made on.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the checkpoint of projection {projection:?} is at {at} of {followed}, but {}: the log was \
+     replaced, as by a backup or a failover that lost events. Request a rebuild, or rebase the \
+     projection to the place behind which it shall go on",
+    self.found()
+)]
+pub(crate) struct LogReplaced {
+    pub(crate) projection: ProjectionName,
+    pub(crate) followed: Source,
+    pub(crate) at: Offset,
+    pub(crate) expected: Option<EventId>,
+    pub(crate) head: Option<Offset>,
+}
+
+impl LogReplaced {
+    fn found(&self) -> String {
+        match (self.head, self.expected) {
+            (None, _) => "there are no events".to_owned(),
+            (Some(head), Some(event)) if head >= self.at => {
+                format!("another event than {event} is there (the last one is at {head})")
+            }
+            (Some(head), _) => format!("the last event is at {head}"),
+        }
+    }
 }
 
 /// An event that has failed for good.

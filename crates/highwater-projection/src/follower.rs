@@ -1,6 +1,8 @@
 //! Follows a source from the checkpoint on, as long as nothing goes wrong.
 
 mod page;
+mod trial;
+mod verify;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -8,15 +10,15 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use highwater_core::{
-    BoxError, Checkpoint, CheckpointStore, ProjectionName, StoreError, percent_complete,
+    Checkpoint, CheckpointStore, ProjectionName, StoreError, Suspect, percent_complete,
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::applier::Applier;
-use crate::error::SourceChanged;
+use crate::error::{Reason, SourceChanged};
 use crate::lease::Held;
 use crate::patience::Patience;
-use crate::progress::Progress;
+use crate::progress::{Due, Place, Progress};
 use crate::reader::Reader;
 use crate::worker::{Ended, Worker};
 use crate::{CheckpointPolicy, Mode, ProjectionOptions, ProjectionState};
@@ -34,6 +36,11 @@ pub(crate) struct Follower<'a, S> {
     progress: &'a mut Progress,
     applier: Box<dyn Applier>,
     reader: Reader,
+    /// Set while what is behind the checkpoint may have ended a worker.
+    suspect: Option<Suspect>,
+    verified_at: Instant,
+    /// Whether the log may have been replaced since.
+    is_doubtful: bool,
     reported_at: Instant,
 }
 
@@ -42,8 +49,8 @@ pub(crate) struct Follower<'a, S> {
 pub(crate) enum Halt {
     /// The store failed, or somebody else has the lease.
     Store(StoreError),
-    /// An event failed for good.
-    GaveUp(BoxError),
+    /// The projection gives up.
+    GaveUp(Reason),
 }
 
 impl From<StoreError> for Halt {
@@ -53,7 +60,7 @@ impl From<StoreError> for Halt {
 }
 
 impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
-    /// Begins at the checkpoint; refuses to begin beyond the end of the log.
+    /// Begins at the checkpoint; refuses to begin on another log than the checkpoint was made on.
     pub(crate) async fn resume(
         worker: &'a Worker<S>,
         held: &'a Held,
@@ -61,7 +68,8 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
     ) -> Result<Self, Halt> {
         let projection = &worker.projection;
         let row = worker.checkpoint(held).await?;
-        progress.resume(row.last_processed_offset, Instant::now());
+        let now = Instant::now();
+        progress.resume(Place::new(row.last_processed_offset, row.last_event_id), now);
         let reader = Reader::new(
             Arc::clone(&worker.events),
             projection.source().clone(),
@@ -70,21 +78,31 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
             projection.options.read_timeout,
         );
         let applier = projection.applier(&worker.store);
-        let mut follower =
-            Self { worker, held, progress, applier, reader, reported_at: Instant::now() };
+        let mut follower = Self {
+            worker,
+            held,
+            progress,
+            applier,
+            reader,
+            suspect: row.suspect,
+            verified_at: now,
+            is_doubtful: false,
+            reported_at: now,
+        };
         if row.rebuild_requested {
             follower.rebuild().await?;
         }
         follower.refuse_other_sources().await?;
-        if follower.progress.saved() > worker.events.head(projection.source()).await? {
-            let text = "the checkpoint is beyond the end of the log, which has lost events";
-            return Err(Halt::Store(StoreError::Backend(text.into())));
-        }
+        follower.verify().await?;
         Ok(follower)
     }
 
     /// Reads, applies and commits page after page; waits at the end of the log for more.
+    ///
+    /// A catch-up ends where the log ended when it began, whatever is appended meanwhile.
     pub(crate) async fn follow(&mut self, patience: &mut Patience<'_>) -> Result<Ended, Halt> {
+        let is_catch_up = self.worker.mode == Mode::CatchUpThenStop;
+        let target = if is_catch_up { self.worker.target().await? } else { None };
         loop {
             self.rebuild_if_requested().await?;
             let page = tokio::select! {
@@ -102,11 +120,11 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
                 continue;
             }
             patience.restore();
-            if !page.is_end {
-                self.report().await;
-            } else if self.worker.mode == Mode::CatchUpThenStop {
+            if is_catch_up && (page.is_end || self.progress.reached() >= target) {
                 self.save().await?;
-                return Ok(Ended::CaughtUp(self.progress.saved()));
+                return Ok(Ended::CaughtUp(self.progress.saved().offset));
+            } else if !page.is_end {
+                self.report().await;
             } else {
                 self.idle().await?;
             }
@@ -124,14 +142,18 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
                 () = sleep(poll_interval) => {}
             }
             self.save().await?;
+            if self.is_doubtful {
+                self.verify().await?;
+            }
             let row = self.worker.checkpoint(self.held).await?;
             if row.rebuild_requested && self.can_rebuild() {
                 return self.rebuild().await;
             }
-            if row.last_processed_offset != self.progress.saved() {
-                *self.progress = Progress::at(row.last_processed_offset, Instant::now());
-                return Ok(());
-            }
+            self.refuse_to_be_elsewhere(&row)?;
+        }
+        self.is_doubtful = true;
+        if self.verified_at.elapsed() >= poll_interval {
+            self.verify().await?;
         }
         self.gather().await;
         Ok(())
@@ -168,7 +190,9 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
         tracing::info!(projection = %self.name(), "rebuild begins");
         let reset = AssertUnwindSafe(self.applier.reset(self.held.lease())).catch_unwind().await;
         reset.unwrap_or_else(|panic| Err(StoreError::Backend(panic_text(&*panic).into())))?;
-        *self.progress = Progress::at(None, Instant::now());
+        *self.progress = Progress::at(Place::default(), Instant::now());
+        self.suspect = None;
+        self.worker.moved(None);
         for other in self.other_sources().await? {
             self.worker.store.delete(&other.key).await?;
         }
@@ -179,7 +203,8 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
     async fn refuse_other_sources(&self) -> Result<(), Halt> {
         let others = self.other_sources().await?;
         let followed = others.iter().find(|row| row.last_processed_offset.is_some());
-        followed.map_or(Ok(()), |other| Err(Halt::GaveUp(SourceChanged::from(other).into())))
+        followed
+            .map_or(Ok(()), |other| Err(Halt::GaveUp(Reason::lasting(SourceChanged::from(other)))))
     }
 
     /// What the projection followed under the same name, in an earlier release perhaps.
@@ -193,19 +218,42 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
     async fn save_if_due(&mut self, is_batch_end: bool) -> Result<(), Halt> {
         let options = self.options();
         let (policy, interval) = (options.checkpoint, options.poll_interval);
-        if self.progress.is_due(policy, interval, is_batch_end, Instant::now()) {
-            self.save().await?;
+        match self.progress.due(policy, interval, is_batch_end, Instant::now()) {
+            Due::Nothing => Ok(()),
+            Due::Done => Ok(self.save_done().await?),
+            Due::Scanned => self.save().await,
+        }
+    }
+
+    /// Stores what has been processed and passed over since the checkpoint was last stored.
+    ///
+    /// The place that was merely scanned is looked up, so that each checkpoint names the event
+    /// that it stands at.
+    async fn save(&mut self) -> Result<(), Halt> {
+        let Some(scanned) = self.progress.scanned() else { return Ok(self.save_done().await?) };
+        let to = Place::new(Some(scanned), self.event_at(scanned).await?);
+        Ok(self.save_to(to).await?)
+    }
+
+    /// Stores what has been processed since the checkpoint was last stored.
+    async fn save_done(&mut self) -> Result<(), StoreError> {
+        if self.progress.done().offset > self.progress.saved().offset {
+            self.save_to(self.progress.done()).await?;
         }
         Ok(())
     }
 
-    /// Stores what has been done since the checkpoint was last stored.
-    async fn save(&mut self) -> Result<(), Halt> {
-        if let Some(advance) = self.progress.unsaved() {
-            self.worker.store.save(self.held.lease(), &advance).await?;
-            self.progress.save(advance.to, Instant::now());
-        }
+    async fn save_to(&mut self, to: Place) -> Result<(), StoreError> {
+        let advance = self.progress.advance(to, 0);
+        self.worker.store.save(self.held.lease(), &advance).await?;
+        self.saved(to);
         Ok(())
+    }
+
+    /// Notes that the checkpoint has moved to `to`.
+    fn saved(&mut self, to: Place) {
+        self.progress.save(to, Instant::now());
+        self.worker.moved(to.offset);
     }
 
     /// Logs now and then how a long catch-up gets on.

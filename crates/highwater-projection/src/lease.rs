@@ -3,22 +3,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::OptionFuture;
 use highwater_core::{CheckpointKey, CheckpointStore, Lease, Owner, StoreError};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
+
+use crate::busy::{Busy, BusyGuard, Work};
 
 /// Renewals within the time to live of a lease, so that one or two may fail.
 const RENEWALS: u32 = 3;
 
-/// A lease and the heartbeat that renews it until this is dropped.
-#[derive(Debug)]
+/// A lease, the heartbeat that renews it, and what user code is at; dropped, it is given back.
 pub(crate) struct Held {
     lease: Lease,
-    ttl: Duration,
     news: Arc<watch::Sender<News>>,
+    busy: Arc<Busy>,
     heartbeat: AbortOnDropHandle<()>,
+    give_back: Option<GiveBack>,
 }
+
+/// Gives the lease back in a task of its own, which whoever drops the future cannot interrupt.
+type GiveBack = Box<dyn FnOnce(Handle) -> JoinHandle<()> + Send + Sync>;
 
 /// What the heartbeat has learnt.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,9 +46,27 @@ impl Held {
         let asked_at = Instant::now();
         let Some((lease, _)) = store.acquire(key, owner, ttl).await? else { return Ok(None) };
         let news = Arc::new(watch::Sender::new(News::default()));
-        let beat = beat(store.clone(), lease.clone(), ttl, asked_at, Arc::clone(&news));
-        let heartbeat = AbortOnDropHandle::new(tokio::spawn(beat));
-        Ok(Some(Self { lease, ttl, news, heartbeat }))
+        let busy = Arc::new(Busy::default());
+        let beat = Beat {
+            store: store.clone(),
+            lease: lease.clone(),
+            ttl,
+            news: Arc::clone(&news),
+            busy: Arc::clone(&busy),
+        };
+        let heartbeat = AbortOnDropHandle::new(tokio::spawn(beat.run(asked_at)));
+        let (store, given_back) = (store.clone(), lease.clone());
+        let give_back: GiveBack =
+            Box::new(move |runtime| runtime.spawn(give_back(store, given_back, ttl)));
+        Ok(Some(Self { lease, news, busy, heartbeat, give_back: Some(give_back) }))
+    }
+
+    /// Notes that user code is at `work` until what this returns is dropped.
+    ///
+    /// When that takes longer than the lease lives, operators can read it as the last error: the
+    /// lease is renewed meanwhile, for a slow worker is none that died.
+    pub(crate) fn busy(&self, work: Work) -> BusyGuard {
+        self.busy.begin(work)
     }
 
     /// The lease.
@@ -74,12 +100,17 @@ impl Held {
     }
 
     /// Gives the lease back, so that a standby need not wait for it to expire.
-    pub(crate) async fn release<S: CheckpointStore>(self, store: &S) {
-        self.heartbeat.abort();
-        let released = timeout(self.ttl, store.release(&self.lease)).await;
-        if !matches!(released, Ok(Ok(()))) {
-            tracing::warn!(projection = %self.lease.key.projection, "the lease is left to expire");
+    pub(crate) async fn release(mut self) {
+        if let Some(Err(error)) = OptionFuture::from(self.begin_release()).await {
+            tracing::warn!(%error, "the lease is left to expire");
         }
+    }
+
+    /// Begins to give the lease back, once, and unless the runtime has ended.
+    fn begin_release(&mut self) -> Option<JoinHandle<()>> {
+        self.heartbeat.abort();
+        let give_back = self.give_back.take()?;
+        Some(give_back(Handle::try_current().ok()?))
     }
 
     async fn wait(&self, is_reached: impl FnMut(&News) -> bool) {
@@ -90,35 +121,66 @@ impl Held {
     }
 }
 
-/// Renews the lease until it is lost.
-///
-/// The time to live counts from before each request was sent: this side's idea of when the
-/// lease expires is never later than the store's.
-async fn beat<S: CheckpointStore>(
+impl Drop for Held {
+    /// Whoever drops the worker, a lost lease included, has not died: the next one goes on at once.
+    fn drop(&mut self) {
+        drop(self.begin_release());
+    }
+}
+
+async fn give_back<S: CheckpointStore>(store: S, lease: Lease, ttl: Duration) {
+    if !matches!(timeout(ttl, store.release(&lease)).await, Ok(Ok(()))) {
+        tracing::warn!(projection = %lease.key.projection, "the lease is left to expire");
+    }
+}
+
+/// What the heartbeat needs.
+struct Beat<S> {
     store: S,
     lease: Lease,
     ttl: Duration,
-    asked_at: Instant,
     news: Arc<watch::Sender<News>>,
-) {
-    let mut expires_at = asked_at + ttl;
-    loop {
-        sleep(ttl / RENEWALS).await;
-        let asked_at = Instant::now();
-        let renewed = timeout_at(expires_at, store.renew(&lease, ttl)).await;
-        match renewed {
-            Ok(Ok(rebuild_requested)) => {
-                expires_at = asked_at + ttl;
-                if rebuild_requested {
-                    news.send_modify(|news| news.rebuild_requested = true);
+    busy: Arc<Busy>,
+}
+
+impl<S: CheckpointStore> Beat<S> {
+    /// Renews the lease until it is lost.
+    ///
+    /// The time to live counts from before each request was sent: this side's idea of when the
+    /// lease expires is never later than the store's.
+    async fn run(self, asked_at: Instant) {
+        let mut expires_at = asked_at + self.ttl;
+        loop {
+            sleep(self.ttl / RENEWALS).await;
+            let asked_at = Instant::now();
+            let renewed = timeout_at(expires_at, self.store.renew(&self.lease, self.ttl)).await;
+            match renewed {
+                Ok(Ok(rebuild_requested)) => {
+                    expires_at = asked_at + self.ttl;
+                    if rebuild_requested {
+                        self.news.send_modify(|news| news.rebuild_requested = true);
+                    }
                 }
+                Ok(Err(error)) if is_lost(&error) || Instant::now() >= expires_at => break,
+                Ok(Err(error)) => tracing::debug!(%error, "the lease was not renewed"),
+                Err(_elapsed) => break,
             }
-            Ok(Err(error)) if is_lost(&error) || Instant::now() >= expires_at => break,
-            Ok(Err(error)) => tracing::debug!(%error, "the lease was not renewed"),
-            Err(_elapsed) => break,
+            self.tell_of_slow_work().await;
+        }
+        self.news.send_modify(|news| news.is_lost = true);
+    }
+
+    /// Keeps as the last error that user code takes long, so that a worker which hangs is seen.
+    async fn tell_of_slow_work(&self) {
+        let Some(text) = self.busy.longer_than(self.ttl) else { return };
+        tracing::warn!(projection = %self.lease.key.projection, text);
+        // Short enough for the next renewal to come in time.
+        let limit = self.ttl / (2 * RENEWALS);
+        let told = timeout(limit, self.store.record_error(&self.lease, &text)).await;
+        if !matches!(told, Ok(Ok(()))) {
+            tracing::debug!(projection = %self.lease.key.projection, "it could not be told of");
         }
     }
-    news.send_modify(|news| news.is_lost = true);
 }
 
 fn is_lost(error: &StoreError) -> bool {

@@ -8,10 +8,12 @@
 
 mod applier;
 mod backoff;
+mod busy;
 mod cut;
 mod documents;
 mod error;
 mod follower;
+mod found;
 mod handler;
 mod host;
 mod lease;
@@ -25,6 +27,7 @@ mod registered;
 mod status;
 mod supervisor;
 mod transactional;
+mod trials;
 mod view;
 mod worker;
 

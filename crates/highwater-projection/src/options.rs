@@ -28,13 +28,18 @@ pub struct ProjectionOptions {
     pub standby_interval: Duration,
     /// How often and when an event that fails is tried again. Default 5 attempts from 100 ms on.
     pub retry: RetryPolicy,
-    /// What happens when an event has used up its attempts. Default stop.
+    /// Workers that may end with an event that is tried alone, without a word, before it counts as
+    /// failed: by an abort, an exhausted stack or memory. Default 3; raise it where processes are
+    /// killed often and events take long.
+    pub max_deaths: u32,
+    /// What happens when an event has used up its attempts or its deaths. Default stop.
     pub on_failure: FailurePolicy,
     /// The waits while the store fails, which is blamed on no event. Default 100 ms doubling to
     /// 30 s; lower the cap for a faster recovery.
     pub poll_backoff: Backoff,
     /// Failures of the store in a row after which the projection gives up. Default none, it goes
-    /// on trying; set it where something outside restarts what has stopped.
+    /// on trying; set it for a `catch_up` that must end. While [`run`](crate::Projections::run)
+    /// does, it is started again after the longest of the waits.
     pub max_poll_failures: Option<u32>,
     /// How long a read may take before it counts as a failure of the store. Default 60 s; raise
     /// it where a filter passes over very many events between two that match.
@@ -102,6 +107,7 @@ impl Default for ProjectionOptions {
             lease_ttl: Duration::from_secs(10),
             standby_interval: Duration::from_millis(250),
             retry: RetryPolicy::default(),
+            max_deaths: 3,
             on_failure: FailurePolicy::default(),
             poll_backoff: Backoff::default(),
             max_poll_failures: None,
@@ -121,6 +127,7 @@ impl ProjectionOptions {
             ("lease_ttl", !self.lease_ttl.is_zero()),
             ("standby_interval", !self.standby_interval.is_zero()),
             ("retry.max_attempts", self.retry.max_attempts > 0),
+            ("max_deaths", self.max_deaths > 0),
             ("retry.backoff.base", !self.retry.backoff.base.is_zero()),
             ("poll_backoff.base", !self.poll_backoff.base.is_zero()),
             ("read_timeout", !self.read_timeout.is_zero()),

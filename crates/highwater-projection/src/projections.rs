@@ -11,12 +11,16 @@ use highwater_core::{
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::applier::Applier;
+use crate::error::Reason;
+use crate::found::{Found, find};
 use crate::handler::HandlerApplier;
 use crate::registered::Registered;
 use crate::supervisor::supervise;
 use crate::transactional::TransactionalApplier;
+use crate::trials::Trials;
 use crate::view::ViewApplier;
 use crate::worker::{Ended, Worker};
 use crate::{Mode, ProjectionOptions, ProjectionState, ProjectionStatus, RegisterError, RunError};
@@ -33,6 +37,7 @@ struct Shared<S> {
     health: HealthCheck,
     registered: watch::Sender<BTreeMap<ProjectionName, Arc<Registered<S>>>>,
     running: Mutex<()>,
+    trials: Trials,
 }
 
 /// How far a projection has been brought.
@@ -57,7 +62,8 @@ impl<S: CheckpointStore + Clone> Projections<S> {
     pub fn with_events(events: Arc<dyn EventStore>, store: S) -> Self {
         let (registered, running) = (watch::Sender::default(), Mutex::new(()));
         let health = HealthCheck::new(Arc::clone(&events), Arc::new(store.clone()));
-        Self(Arc::new(Shared { events, store, health, registered, running }))
+        let trials = Trials::new();
+        Self(Arc::new(Shared { events, store, health, registered, running, trials }))
     }
 
     /// Registers a side-effect handler.
@@ -90,7 +96,7 @@ impl<S: CheckpointStore + Clone> Projections<S> {
     ///
     /// When stopped, each projection finishes its batch, stores its checkpoint and gives back
     /// its lease before this returns. One that gives up stops no other. Dropping the future
-    /// loses and repeats nothing that was committed; leases are then left to expire.
+    /// loses and repeats nothing that was committed, and gives the leases back.
     pub async fn run(&self, stop: CancellationToken) -> Result<(), RunError> {
         let Ok(_running) = self.0.running.try_lock() else { return Err(RunError::AlreadyRunning) };
         let mut registered = self.0.registered.subscribe();
@@ -99,8 +105,8 @@ impl<S: CheckpointStore + Clone> Projections<S> {
             for (name, projection) in &*registered.borrow_and_update() {
                 if known.insert(name.clone()) {
                     let (events, store) = (Arc::clone(&self.0.events), self.0.store.clone());
-                    let projection = Arc::clone(projection);
-                    supervised.spawn(supervise(events, store, projection, stop.clone()));
+                    let (projection, trials) = (Arc::clone(projection), self.0.trials.clone());
+                    supervised.spawn(supervise(events, store, projection, stop.clone(), trials));
                 }
             }
             tokio::select! {
@@ -128,7 +134,10 @@ impl<S: CheckpointStore + Clone> Projections<S> {
         Ok(())
     }
 
-    /// Processes everything there is, then returns; waits while another process does it.
+    /// Processes everything that is there when it is called, then returns; waits while another
+    /// process does it.
+    ///
+    /// Dropping the future loses and repeats nothing that was committed, and gives the lease back.
     pub async fn catch_up(&self, name: &ProjectionName) -> Result<CaughtUp, RunError> {
         let projection = self.registered(name)?;
         let worker = Worker::new(
@@ -137,8 +146,10 @@ impl<S: CheckpointStore + Clone> Projections<S> {
             Arc::clone(&projection),
             Mode::CatchUpThenStop,
             CancellationToken::new(),
+            self.0.trials.clone(),
         );
-        let ended = worker.run().await;
+        let worker = Arc::new(worker);
+        let ended = run_apart(Arc::clone(&worker)).await;
         // While `run` is active the state is that of its worker.
         if self.0.running.try_lock().is_ok() {
             let is_ok = ended.is_ok();
@@ -153,7 +164,11 @@ impl<S: CheckpointStore + Clone> Projections<S> {
                 Ok(CaughtUp { checkpoint, events: worker.processed() })
             }
             Ok(Ended::Stopped) => Ok(CaughtUp { checkpoint: None, events: worker.processed() }),
-            Err(reason) => Err(RunError::GaveUp { projection: name.clone(), reason }),
+            Err(Reason { error, .. }) => Err(RunError::GaveUp {
+                projection: name.clone(),
+                checkpoint: worker.last_checkpoint(),
+                reason: error,
+            }),
         }
     }
 
@@ -167,6 +182,29 @@ impl<S: CheckpointStore + Clone> Projections<S> {
             return Err(RunError::CannotRebuild(name.clone()));
         }
         Ok(self.0.store.request_rebuild(projection.key()).await?)
+    }
+
+    /// Has the projection go on behind the event at `to`, or with the first when `None`, wherever its
+    /// checkpoint is; whoever runs it, in whatever process, does so.
+    ///
+    /// For a log that was replaced by an older one, after which the projection refuses to go on:
+    /// the read model, or the effects of a handler, are left as they are, so that what they hold of
+    /// lost events stays. Where that is wrong, [`rebuild`](Self::rebuild) instead. Fails with
+    /// `NoSuchPlace` when the source has no event there.
+    pub async fn rebase(&self, name: &ProjectionName, to: Option<Offset>) -> Result<(), RunError> {
+        let projection = self.registered(name)?;
+        let event = match to {
+            None => None,
+            Some(to) => {
+                let (source, time) = (projection.source(), projection.options.read_timeout);
+                let Found::Event(event) = find(&*self.0.events, source, to, time).await? else {
+                    let CheckpointKey { projection, source } = projection.key().clone();
+                    return Err(RunError::NoSuchPlace { projection, followed: source, to });
+                };
+                Some(event)
+            }
+        };
+        Ok(self.0.store.rebase(projection.key(), to, event).await?)
     }
 
     /// What a projection does in this process, now and whenever it changes.
@@ -232,6 +270,14 @@ impl<S: CheckpointStore + Clone> Projections<S> {
     fn all(&self) -> Vec<Arc<Registered<S>>> {
         self.0.registered.borrow().values().cloned().collect()
     }
+}
+
+/// Runs `worker` in a task of its own: a caller who does not poll the future keeps nobody waiting
+/// for what the worker has in hand, and one who drops it ends the worker.
+async fn run_apart<S: CheckpointStore + Clone>(worker: Arc<Worker<S>>) -> Result<Ended, Reason> {
+    let running = async move { worker.run().await };
+    let ended = AbortOnDropHandle::new(tokio::spawn(running)).await;
+    ended.unwrap_or_else(|panicked| Err(Reason::lasting(panicked)))
 }
 
 impl<S: ProjectionStore> Projections<S> {

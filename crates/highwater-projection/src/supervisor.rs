@@ -4,26 +4,29 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use highwater_core::{BoxError, CheckpointStore, EventStore, Offset, StoreError};
+use highwater_core::{CheckpointStore, EventId, EventStore, Offset, StoreError};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::ProjectionState;
-use crate::error::with_causes;
+use crate::error::{Reason, with_causes};
 use crate::follower::panic_text;
 use crate::registered::Registered;
+use crate::trials::Trials;
 use crate::worker::{Ended, Worker};
 
 /// Runs one projection whenever it is wanted, until `stop`.
 ///
-/// One that gave up is started again when somebody asks for it, for a rebuild, or when another
-/// process has got past the place where it failed.
+/// One that gave up is started again when somebody asks for it, for a rebuild, when another
+/// process has got past the place where it failed, and now and then when what it gave up for may be
+/// over by itself.
 pub(crate) async fn supervise<S: CheckpointStore + Clone>(
     events: Arc<dyn EventStore>,
     store: S,
     projection: Arc<Registered<S>>,
     stop: CancellationToken,
+    trials: Trials,
 ) {
     let mut wanted = projection.wanted.subscribe();
     while is_wanted(&mut wanted, &stop).await {
@@ -34,6 +37,7 @@ pub(crate) async fn supervise<S: CheckpointStore + Clone>(
             Arc::clone(&projection),
             projection.options.mode,
             halt.clone(),
+            trials.clone(),
         );
         match run(&worker, &mut wanted, &halt).await {
             Ok(Ended::Stopped) => projection.set_state(ProjectionState::Stopped),
@@ -42,7 +46,7 @@ pub(crate) async fn supervise<S: CheckpointStore + Clone>(
                 projection.set_state(ProjectionState::Stopped);
             }
             Err(reason) => {
-                let error = with_causes(&*reason);
+                let error = with_causes(&*reason.error);
                 tracing::error!(projection = %projection.name(), error, "gave up");
                 projection.set_state(ProjectionState::Failed);
                 let failed_at = checkpoint(&store, &projection).await.ok();
@@ -50,6 +54,7 @@ pub(crate) async fn supervise<S: CheckpointStore + Clone>(
                     () = stop.cancelled() => {}
                     _ = wanted.changed() => {}
                     () = has_changed(&store, &projection, failed_at) => {}
+                    () = may_have_passed(&projection, &reason) => {}
                 }
             }
         }
@@ -61,7 +66,7 @@ async fn run<S: CheckpointStore + Clone>(
     worker: &Worker<S>,
     wanted: &mut watch::Receiver<bool>,
     halt: &CancellationToken,
-) -> Result<Ended, BoxError> {
+) -> Result<Ended, Reason> {
     let mut running = std::pin::pin!(AssertUnwindSafe(worker.run()).catch_unwind());
     let ended = tokio::select! {
         ended = &mut running => ended,
@@ -70,7 +75,15 @@ async fn run<S: CheckpointStore + Clone>(
             running.await
         }
     };
-    ended.unwrap_or_else(|panic| Err(panic_text(&*panic).into()))
+    ended.unwrap_or_else(|panic| Err(Reason::lasting(panic_text(&*panic))))
+}
+
+/// Returns after the longest of the waits when the world was to blame.
+async fn may_have_passed<S>(projection: &Registered<S>, reason: &Reason) {
+    if !reason.may_pass {
+        std::future::pending::<()>().await;
+    }
+    sleep(projection.options.poll_backoff.cap).await;
 }
 
 async fn unwanted(wanted: &mut watch::Receiver<bool>) {
@@ -92,26 +105,35 @@ async fn is_wanted(wanted: &mut watch::Receiver<bool>, stop: &CancellationToken)
 async fn has_changed<S: CheckpointStore>(
     store: &S,
     projection: &Registered<S>,
-    mut failed_at: Option<(Option<Offset>, bool)>,
+    mut failed_at: Option<Seen>,
 ) {
     loop {
         sleep(projection.options.poll_interval).await;
         match (checkpoint(store, projection).await, failed_at) {
-            (Ok(now), Some(then)) if now.0 != then.0 || now.1 => return,
+            (Ok(now), Some(then)) if now.at != then.at || now.is_rebuild_due => return,
             (Ok(now), None) => failed_at = Some(now),
             _ => {}
         }
     }
 }
 
-/// Where the checkpoint is, and whether a rebuild is requested and allowed.
+/// What a projection that gave up looks at.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    at: (Option<Offset>, Option<EventId>),
+    /// Whether a rebuild is requested and allowed.
+    is_rebuild_due: bool,
+}
+
+/// Where the checkpoint is, and whether it is to be rebuilt.
 async fn checkpoint<S: CheckpointStore>(
     store: &S,
     projection: &Registered<S>,
-) -> Result<(Option<Offset>, bool), StoreError> {
+) -> Result<Seen, StoreError> {
     let row = store.checkpoint(projection.key()).await?;
     let can_rebuild = projection.definition.can_rebuild;
-    Ok(row.map_or((None, false), |row| {
-        (row.last_processed_offset, row.rebuild_requested && can_rebuild)
+    Ok(row.map_or(Seen { at: (None, None), is_rebuild_due: false }, |row| Seen {
+        at: (row.last_processed_offset, row.last_event_id),
+        is_rebuild_due: row.rebuild_requested && can_rebuild,
     }))
 }

@@ -48,6 +48,7 @@ impl<S: ProjectionStore, P: Projection<S>> Applier for TransactionalApplier<S, P
         let emptied = self.projection.reset(&mut tx).await;
         emptied.map_err(|error| match Fault::of_user(error, |error| self.store.class(error)) {
             Fault::Store(error) => error,
+            Fault::Document(document) => document.into(),
             Fault::Event { error, .. } => StoreError::Backend(error),
         })?;
         tx.commit(Change::Reset).await

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use highwater_core::{
     Advance, BoxError, Change, Document, Lease, ProjectionName, ProjectionStore, ProjectionTx,
-    Recorded, RecordedEvent, StoreError, Upcasters, View,
+    Recorded, RecordedEvent, StoreError, UnfitDocument, Upcasters, View,
 };
 
 use crate::applier::{Applied, Applier, Fault, decode};
@@ -55,8 +55,10 @@ impl<S: ProjectionStore, V: View> ViewApplier<S, V> {
             return Ok(());
         }
         for document in self.store.documents(&self.name, &unknown).await? {
-            let at = keys.iter().find(|(_, key)| *key == document.key).map(|(at, _)| *at);
-            documents.load(document).map_err(|error| Fault::Event { at, error })?;
+            let key = document.key.clone();
+            documents.load(document).map_err(|source| {
+                Fault::Document(UnfitDocument::new(self.name.clone(), &key, source))
+            })?;
         }
         Ok(())
     }

@@ -1,22 +1,23 @@
 //! Runs one projection: waits for the lease, follows the source under it, begins again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use highwater_core::{
-    BoxError, Checkpoint, CheckpointStore, EventStore, Offset, Owner, ProjectionName, StoreError,
+    Checkpoint, CheckpointStore, EventStore, Offset, Owner, ProjectionName, StoreError,
 };
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::with_causes;
+use crate::error::{Reason, with_causes};
 use crate::follower::{Follower, Halt};
 use crate::lease::Held;
 use crate::patience::{Bear, Patience};
-use crate::progress::Progress;
+use crate::progress::{Place, Progress};
 use crate::registered::Registered;
+use crate::trials::Trials;
 use crate::{Mode, ProjectionState, host};
 
 /// Attempts to record the error that a projection gives up with.
@@ -29,10 +30,13 @@ pub(crate) struct Worker<S> {
     pub(crate) projection: Arc<Registered<S>>,
     pub(crate) mode: Mode,
     pub(crate) stop: CancellationToken,
+    pub(crate) trials: Trials,
     owner: Owner,
-    /// Where the log ended at first: how far somebody else has to come for this to be done.
+    /// Where the log ended at first: what is appended later keeps no catch-up going.
     target: OnceCell<Option<Offset>>,
     processed: AtomicU64,
+    /// The checkpoint, as far as this has come to know it.
+    checkpoint: AtomicI64,
 }
 
 /// How a worker has ended.
@@ -58,11 +62,33 @@ impl<S: CheckpointStore + Clone> Worker<S> {
         projection: Arc<Registered<S>>,
         mode: Mode,
         stop: CancellationToken,
+        trials: Trials,
     ) -> Self {
         // Each worker is an owner of its own: two in one process must not share a lease.
         let owner = Owner::new(host::label());
-        let (target, processed) = (OnceCell::new(), AtomicU64::new(0));
-        Self { events, store, projection, mode, stop, owner, target, processed }
+        Self {
+            events,
+            store,
+            projection,
+            mode,
+            stop,
+            trials,
+            owner,
+            target: OnceCell::new(),
+            processed: AtomicU64::new(0),
+            checkpoint: AtomicI64::new(Offset::to_sql(None)),
+        }
+    }
+
+    /// The checkpoint, as far as this worker has come to know it.
+    pub(crate) fn last_checkpoint(&self) -> Option<Offset> {
+        Offset::from_sql(self.checkpoint.load(Ordering::Relaxed)).unwrap_or(None)
+    }
+
+    /// The end of the log when this was first asked.
+    pub(crate) async fn target(&self) -> Result<Option<Offset>, StoreError> {
+        let head = || self.events.head(self.projection.source());
+        self.target.get_or_try_init(head).await.copied()
     }
 
     /// Events that this worker has processed.
@@ -71,7 +97,7 @@ impl<S: CheckpointStore + Clone> Worker<S> {
     }
 
     /// Leads whenever it has the lease, until it is stopped, done, or gives up.
-    pub(crate) async fn run(&self) -> Result<Ended, BoxError> {
+    pub(crate) async fn run(&self) -> Result<Ended, Reason> {
         loop {
             let held = match self.stand_by().await? {
                 Turn::Lead(held) => held,
@@ -85,7 +111,7 @@ impl<S: CheckpointStore + Clone> Worker<S> {
             };
             match ended {
                 Ok(Some(ended)) => {
-                    held.release(&self.store).await;
+                    held.release().await;
                     return Ok(ended);
                 }
                 Ok(None) => {
@@ -93,8 +119,8 @@ impl<S: CheckpointStore + Clone> Worker<S> {
                     self.pause(self.projection.options.standby_interval).await;
                 }
                 Err(reason) => {
-                    self.last_words(&held, &with_causes(&*reason)).await;
-                    held.release(&self.store).await;
+                    self.last_words(&held, &with_causes(&*reason.error)).await;
+                    held.release().await;
                     return Err(reason);
                 }
             }
@@ -102,7 +128,7 @@ impl<S: CheckpointStore + Clone> Worker<S> {
     }
 
     /// Tries to get the lease until it has it or is stopped.
-    async fn stand_by(&self) -> Result<Turn, BoxError> {
+    async fn stand_by(&self) -> Result<Turn, Reason> {
         if self.mode == Mode::Continuous {
             self.projection.set_state(ProjectionState::Standby);
         }
@@ -130,8 +156,7 @@ impl<S: CheckpointStore + Clone> Worker<S> {
             return Ok(Turn::Lead(held));
         }
         if self.mode == Mode::CatchUpThenStop {
-            let head = || self.events.head(self.projection.source());
-            let target = *self.target.get_or_try_init(head).await?;
+            let target = self.target().await?;
             let row = self.store.checkpoint(key).await?;
             let checkpoint = row.and_then(|row| row.last_processed_offset);
             if checkpoint >= target {
@@ -143,10 +168,10 @@ impl<S: CheckpointStore + Clone> Worker<S> {
 
     /// Follows the source, again and again from the checkpoint when the store fails; `None` when
     /// the lease is lost.
-    async fn lead(&self, held: &Held) -> Result<Option<Ended>, BoxError> {
+    async fn lead(&self, held: &Held) -> Result<Option<Ended>, Reason> {
         tracing::info!(projection = %self.name(), epoch = held.lease().epoch, "leads");
         let mut patience = Patience::new(&self.projection.options);
-        let mut progress = Progress::at(None, Instant::now());
+        let mut progress = Progress::at(Place::default(), Instant::now());
         loop {
             self.projection.set_state(ProjectionState::CatchingUp);
             let followed = match Follower::resume(self, held, &mut progress).await {
@@ -181,11 +206,19 @@ impl<S: CheckpointStore + Clone> Worker<S> {
     pub(crate) async fn checkpoint(&self, held: &Held) -> Result<Checkpoint, StoreError> {
         let lease = held.lease();
         let row = self.store.checkpoint(&lease.key).await?;
-        row.filter(|row| row.epoch == lease.epoch).ok_or_else(|| StoreError::LeaseLost {
+        let row = row.filter(|row| row.epoch == lease.epoch);
+        let row = row.ok_or_else(|| StoreError::LeaseLost {
             projection: lease.key.projection.clone(),
             source_name: lease.key.source.clone(),
             epoch: lease.epoch,
-        })
+        })?;
+        self.moved(row.last_processed_offset);
+        Ok(row)
+    }
+
+    /// Notes that the checkpoint has moved to `to`.
+    pub(crate) fn moved(&self, to: Option<Offset>) {
+        self.checkpoint.store(Offset::to_sql(to), Ordering::Relaxed);
     }
 
     /// Keeps `error` for operators; that it cannot be kept stops nothing, unless the lease is
@@ -218,14 +251,14 @@ impl<S: CheckpointStore + Clone> Worker<S> {
         }
     }
 
-    fn bear(&self, patience: &mut Patience<'_>, error: StoreError) -> Result<Duration, BoxError> {
+    fn bear(&self, patience: &mut Patience<'_>, error: StoreError) -> Result<Duration, Reason> {
         let text = with_causes(&error);
         match patience.bear(error) {
             Bear::Wait(wait) => {
                 tracing::warn!(projection = %self.name(), error = text, ?wait, "the store failed");
                 Ok(wait)
             }
-            Bear::GiveUp(error) => Err(error.into()),
+            Bear::GiveUp(error) => Err(Reason::passing(error)),
         }
     }
 

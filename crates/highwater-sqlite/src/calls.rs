@@ -10,6 +10,7 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::store_error;
+use crate::store::ring;
 use crate::write::begin;
 use crate::{SqliteStore, append};
 
@@ -47,7 +48,7 @@ pub(crate) fn appends(writer: &SqlitePool, bell: &highwater_core::Bell) -> Appen
             let (group, deadlines): (Vec<_>, Vec<_>) = group.into_iter().unzip();
             let latest = deadlines.into_iter().max().unwrap_or_else(Instant::now);
             let (answers, head) = append::append_group(&writer, &group, latest).await;
-            bell.ring(head);
+            ring(&bell, head);
             answers
         })
     })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    Advance, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Lease, Offset, Owner,
+    Advance, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, EventId, Lease, Offset, Owner,
     ProjectionName, RebuildRequested, StoreError,
 };
 
@@ -43,6 +43,16 @@ impl CheckpointStore for SqliteStore {
         self.execute(at(include_str!("../sql/reset.sql"), key)).await
     }
 
+    async fn rebase(
+        &self,
+        key: &CheckpointKey,
+        to: Option<Offset>,
+        event_id: Option<EventId>,
+    ) -> Result<(), StoreError> {
+        let rebase = at(include_str!("../sql/rebase.sql"), key).bind(Offset::to_sql(to));
+        self.run(rebase.bind(event_id.map(EventId::as_uuid))).await
+    }
+
     async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
         let lease = lease.clone();
         self.write_with(|conn| {
@@ -67,6 +77,19 @@ impl CheckpointStore for SqliteStore {
         let record = under(include_str!("../sql/record_error.sql"), lease).bind(error.to_owned());
         let lease = lease.clone();
         self.write_with(|conn| Box::pin(async move { held(record, conn, &lease).await })).await
+    }
+
+    async fn note_attempt(
+        &self,
+        lease: &Lease,
+        event: Offset,
+        deaths: u32,
+    ) -> Result<(), StoreError> {
+        let mut tx = begin(&self.writer).await?;
+        let note = under(include_str!("../sql/note_attempt.sql"), lease);
+        let note = note.bind(Offset::to_sql(Some(event))).bind(deaths);
+        held(note, &mut tx, lease).await?;
+        tx.commit().await.map_err(store_error)
     }
 
     async fn request_rebuild(&self, key: &CheckpointKey) -> Result<(), StoreError> {

@@ -1,8 +1,8 @@
 //! Checkpoints: reading them, and moving them under a lease.
 
 use highwater_core::{
-    Advance, BoxError, Checkpoint, CheckpointKey, Lease, Offset, Owner, ProjectionName, Source,
-    StoreError,
+    Advance, BoxError, Checkpoint, CheckpointKey, EventId, Lease, Offset, Owner, ProjectionName,
+    Source, StoreError, Suspect,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqliteExecutor};
@@ -57,7 +57,15 @@ fn checkpoint(row: &SqliteRow) -> Result<Checkpoint, BoxError> {
         epoch: row.try_get::<i64, _>("epoch")?.try_into()?,
         owner: row.try_get::<Option<String>, _>("owner")?.map(Owner::from_stored),
         rebuild_requested: row.try_get("rebuild_requested")?,
+        last_event_id: row.try_get::<Option<_>, _>("last_event_id")?.map(EventId::from_uuid),
+        suspect: suspect(row)?,
     })
+}
+
+fn suspect(row: &SqliteRow) -> Result<Option<Suspect>, BoxError> {
+    let Some(event) = row.try_get::<Option<i64>, _>("suspect")? else { return Ok(None) };
+    let deaths = u32::try_from(row.try_get::<i64, _>("deaths")?).unwrap_or(u32::MAX);
+    Ok(Some(Suspect { event: Offset::from_sql(event)?, deaths }))
 }
 
 /// Moves the checkpoint on, and sets aside what is passed over.
@@ -68,12 +76,13 @@ pub(crate) async fn advance(
     lease: &Lease,
     advance: &Advance,
 ) -> Result<(), StoreError> {
-    let Advance { from, to, events, dead_letters } = advance;
+    let Advance { from, to, events, dead_letters, event_id } = advance;
     dead_letters::add(conn, &lease.key, dead_letters).await?;
     let moved = under(include_str!("../sql/advance.sql"), lease)
         .bind(Offset::to_sql(*from))
         .bind(Offset::to_sql(*to))
-        .bind(i64::try_from(*events).unwrap_or(i64::MAX));
+        .bind(i64::try_from(*events).unwrap_or(i64::MAX))
+        .bind(event_id.map(EventId::as_uuid));
     match moved.execute(&mut *conn).await.map_err(store_error)?.rows_affected() {
         0 => Err(refusal(conn, lease, *from).await?),
         _ if to < from => {

@@ -9,6 +9,7 @@ use highwater_core::{
 
 use crate::error::{damaged, store_error};
 use crate::recorded::time;
+use crate::store::ring;
 use crate::{SqliteStore, append, read};
 
 #[async_trait]
@@ -24,7 +25,7 @@ impl EventStore for SqliteStore {
         self.transact(|mut tx| async move {
             let (imported, head) = append::import(&mut tx, &events).await?;
             tx.commit().await.map_err(store_error)?;
-            bell.ring(head);
+            ring(&bell, head);
             Ok(imported)
         })
         .await

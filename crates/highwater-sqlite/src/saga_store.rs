@@ -11,6 +11,7 @@ use highwater_core::{
 use crate::calls::Work;
 use crate::error::store_error;
 use crate::saga_batch::{Done, create, now, record};
+use crate::store::ring;
 use crate::{SqliteStore, saga_claim, saga_rows, saga_search, saga_signals};
 
 #[async_trait]
@@ -136,7 +137,7 @@ impl SqliteStore {
         self.transact(|mut tx| async move {
             let done = work(&mut tx).await?;
             tx.commit().await.map_err(store_error)?;
-            bell.ring(done.head);
+            ring(&bell, done.head);
             if done.is_any_due {
                 sagas_due.ring_all();
             }

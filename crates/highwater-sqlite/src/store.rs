@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use highwater_core::calls::Calls;
 use highwater_core::{
-    Appended, Bell, Limits, PageBudget, StoreError, StreamAppend, append as rules,
+    Appended, Bell, Limits, PageBudget, StoreError, StreamAppend, append as rules, GroupCommit, Position, append_group,
 };
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Sqlite, SqlitePool, Transaction};
@@ -102,7 +102,7 @@ impl SqliteStore {
                 return Ok(appended);
             }
             tx.commit().await.map_err(store_error)?;
-            bell.ring(head);
+            ring(&bell, head);
             Ok(appended)
         };
         write.end(append).await
@@ -128,5 +128,12 @@ impl SqliteStore {
     pub async fn close(&self) {
         self.writer.close().await;
         self.readers.close().await;
+    }
+}
+
+/// Wakes readers when something was appended: only then is there a new head.
+pub(crate) fn ring(bell: &Bell, head: Option<Position>) {
+    if head.is_some() {
+        bell.ring(head);
     }
 }

@@ -108,6 +108,8 @@ macro_rules! conformance {
             a_deleted_checkpoint_is_gone_and_its_lease_lost
             an_error_is_kept_until_the_checkpoint_moves
             a_requested_rebuild_reaches_whoever_runs_the_projection
+            a_checkpoint_keeps_the_event_that_it_stands_at
+            a_rebase_moves_the_checkpoint_anywhere_and_leaves_its_lease
         );
         $crate::__prove!($fresh, leases:
             one_of_many_owners_gets_the_lease
@@ -120,6 +122,8 @@ macro_rules! conformance {
             a_lease_on_a_deleted_row_does_not_hold_on_the_next
             a_lease_of_no_time_is_refused
             competing_workers_move_a_checkpoint_once_for_every_save
+            a_lease_that_expired_leaves_a_suspect_until_the_checkpoint_moves
+            a_lease_that_was_given_back_or_renewed_leaves_no_suspect
         );
         $crate::__prove!($fresh, leases of the fixture:
             checkpoints_and_leases_outlive_their_handle

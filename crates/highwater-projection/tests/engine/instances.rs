@@ -62,7 +62,7 @@ async fn a_standby_takes_over_from_a_frozen_leader_when_its_lease_expires() {
     until("two leads", || async { checkpoint(&memory).await == Some(9) }).await;
     let waited = frozen_at.elapsed();
     assert!(waited < Duration::from_millis(10_500), "{waited:?}");
-    assert_eq!(healthy.saves(), [Some(9)]);
+    assert_eq!(healthy.saves().last(), Some(&Some(9)));
     assert_eq!(frozen.saves(), []);
 
     // The first wakes up, finds its lease lost, and stands by.

@@ -4,10 +4,13 @@
 
 mod chaos;
 mod checkpoints;
+mod deaths;
 mod failures;
 mod instances;
 mod operation;
 mod rebuild;
+mod replaced;
+mod slow;
 mod sources;
 mod support;
 mod views;

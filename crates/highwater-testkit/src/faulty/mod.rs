@@ -8,10 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use highwater_core::{
-    Advance, Appended, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document,
-    ErrorClass, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page,
-    ProjectionName, ProjectionStore, RebuildRequested, Source, StoreError, StreamAppend,
-    StreamName, Wake,
+    Advance, Appended, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document, ErrorClass, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page, ProjectionName, ProjectionStore, RebuildRequested, Source, StoreError, StreamAppend, StreamName, Wake, EventId,
 };
 
 use faults::Faults;
@@ -127,6 +124,15 @@ impl<S: CheckpointStore> CheckpointStore for Faulty<S> {
         self.faults.strike(self.store.reset(key)).await
     }
 
+    async fn rebase(
+        &self,
+        key: &CheckpointKey,
+        to: Option<Offset>,
+        event_id: Option<EventId>,
+    ) -> Result<(), StoreError> {
+        self.faults.strike(self.store.rebase(key, to, event_id)).await
+    }
+
     async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
         self.faults.strike(self.store.begin_rebuild(lease)).await
     }
@@ -137,6 +143,15 @@ impl<S: CheckpointStore> CheckpointStore for Faulty<S> {
 
     async fn record_error(&self, lease: &Lease, error: &str) -> Result<(), StoreError> {
         self.faults.strike(self.store.record_error(lease, error)).await
+    }
+
+    async fn note_attempt(
+        &self,
+        lease: &Lease,
+        event: Offset,
+        deaths: u32,
+    ) -> Result<(), StoreError> {
+        self.faults.strike(self.store.note_attempt(lease, event, deaths)).await
     }
 
     async fn request_rebuild(&self, key: &CheckpointKey) -> Result<(), StoreError> {

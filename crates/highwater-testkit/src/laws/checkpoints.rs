@@ -1,9 +1,9 @@
 //! Checkpoints: they move from where their mover believes them to be, and never back unasked.
 
-use highwater_core::{Advance, CheckpointStore, Owner, StoreError};
+use highwater_core::{Advance, CheckpointStore, EventId, Offset, Owner, StoreError};
 
 use super::rows::{
-    LONG, acquire, advance, assert_lost, assert_moved, balances, key, lease, name, row,
+    LONG, acquire, advance, assert_lost, assert_moved, balances, key, lease, letter, name, row,
 };
 use super::support::at;
 
@@ -191,4 +191,50 @@ pub async fn a_requested_rebuild_reaches_whoever_runs_the_projection(store: impl
     store.request_rebuild(&key).await.expect("the same request");
     assert!(store.renew(&first, LONG).await.expect("a renewal"));
     assert_eq!(row(&store, &key).await.last_processed_offset, None);
+}
+
+/// By the event at its place a checkpoint can tell that the log below it was replaced.
+pub async fn a_checkpoint_keeps_the_event_that_it_stands_at(store: impl CheckpointStore) {
+    let key = balances();
+    let lease = lease(&store, &key).await;
+    assert_eq!(row(&store, &key).await.last_event_id, None);
+    let (first, second) = (EventId::new(), EventId::new());
+    store.save(&lease, &advance(-1, 4).at_event(Some(first))).await.expect("a save");
+    assert_eq!(row(&store, &key).await.last_event_id, Some(first));
+    let refused = store.save(&lease, &advance(3, 9).at_event(Some(second))).await;
+    assert_moved(refused, &key, at(3), at(4));
+    assert_eq!(row(&store, &key).await.last_event_id, Some(first), "a refused save changes it not");
+    let letters = vec![letter(7, "out of ink")];
+    let step = Advance { dead_letters: letters, ..advance(4, 9) };
+    store.save(&lease, &step.at_event(Some(second))).await.expect("a save with a dead letter");
+    assert_eq!(row(&store, &key).await.last_event_id, Some(second));
+    store.save(&lease, &advance(9, 12)).await.expect("a save to where no event is known");
+    assert_eq!(row(&store, &key).await.last_event_id, None, "another place, another event");
+    store.save(&lease, &advance(12, 13).at_event(Some(first))).await.expect("a save");
+    store.reset(&key).await.expect("a reset");
+    assert_eq!(row(&store, &key).await.last_event_id, None);
+}
+
+/// After the log was replaced an operator says where to go on, backwards too.
+pub async fn a_rebase_moves_the_checkpoint_anywhere_and_leaves_its_lease(
+    store: impl CheckpointStore,
+) {
+    let key = balances();
+    let event = EventId::new();
+    store.rebase(&key, at(2), Some(event)).await.expect("a rebase of nothing");
+    assert_eq!(store.checkpoint(&key).await.expect("a read"), None, "nothing is made");
+    let lease = lease(&store, &key).await;
+    store.save(&lease, &advance(-1, 9)).await.expect("a save");
+    store.record_error(&lease, "the log was replaced").await.expect("an error is kept");
+    store.note_attempt(&lease, Offset::new(10), 1).await.expect("an attempt is noted");
+    for (to, event) in [(at(2), Some(event)), (at(20), None), (None, None)] {
+        store.rebase(&key, to, event).await.expect("a rebase");
+        let kept = row(&store, &key).await;
+        assert_eq!((kept.last_processed_offset, kept.last_event_id), (to, event));
+        assert_eq!((kept.last_error, kept.last_error_at, kept.suspect), (None, None, None));
+        assert_eq!((kept.events_processed, kept.epoch), (10, lease.epoch));
+        assert!(kept.owner.is_some());
+    }
+    assert_moved(store.save(&lease, &advance(9, 10)).await, &key, at(9), None);
+    store.save(&lease, &advance(-1, 0)).await.expect("a save from there");
 }

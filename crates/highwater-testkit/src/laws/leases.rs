@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use highwater_core::{CheckpointStore, Lease, Offset, Owner, StoreError};
+use highwater_core::{CheckpointStore, Lease, Offset, Owner, StoreError, Suspect};
 
 use super::rows::{LONG, SHORT, acquire, advance, assert_lost, balances, lease, row, take_over};
 use super::support::{at, patiently, together};
@@ -209,4 +209,55 @@ async fn assert_nothing_moves(store: &impl CheckpointStore, lost: &Lease) {
     assert_lost(store.record_error(lost, "late").await, lost);
     assert_lost(store.renew(lost, LONG).await, lost);
     assert_lost(store.begin_rebuild(lost).await, lost);
+}
+
+/// Who lets a lease expire may have died of what is behind the checkpoint, and the next one must
+/// know.
+pub async fn a_lease_that_expired_leaves_a_suspect_until_the_checkpoint_moves(
+    store: impl CheckpointStore,
+) {
+    let key = balances();
+    let expires = async |event: Option<u64>, deaths| {
+        let lost = acquire(&store, &key, &Owner::new("lost"), SHORT).await.expect("a lease").0;
+        if let Some(event) = event.map(Offset::new) {
+            store.note_attempt(&lost, event, deaths).await.expect("an attempt is noted");
+        }
+        let (next, given) = take_over(&store, &key).await;
+        assert_lost(store.note_attempt(&lost, Offset::new(9), 9).await, &lost);
+        assert_eq!(given.suspect, row(&store, &key).await.suspect);
+        (next, given.suspect)
+    };
+    let suspect =
+        |event: Option<u64>, deaths| Some(Suspect { event: event.map(Offset::new), deaths });
+    let (lease, found) = expires(None, 0).await;
+    assert_eq!(found, suspect(None, 0), "nobody knows which event it was");
+    store.release(&lease).await.expect("a release");
+    let (lease, found) = expires(Some(4), 0).await;
+    assert_eq!(found, suspect(Some(4), 1));
+    store.release(&lease).await.expect("a release");
+    let (lease, found) = expires(None, 0).await;
+    assert_eq!(found, suspect(Some(4), 1), "who tried nothing died of something else");
+    store.release(&lease).await.expect("a release");
+    let (lease, found) = expires(Some(4), 1).await;
+    assert_eq!(found, suspect(Some(4), 2));
+    store.save(&lease, &advance(-1, 4)).await.expect("a save");
+    assert_eq!(row(&store, &key).await.suspect, None, "it was not the event");
+}
+
+/// A stop, or a lease that its own holder takes again, is no death.
+pub async fn a_lease_that_was_given_back_or_renewed_leaves_no_suspect(store: impl CheckpointStore) {
+    let key = balances();
+    let owner = Owner::new("law");
+    let (first, _) = acquire(&store, &key, &owner, LONG).await.expect("a lease");
+    let (_, given) = acquire(&store, &key, &owner, LONG).await.expect("it again");
+    assert_eq!(given.suspect, None);
+    assert_lost(store.note_attempt(&first, Offset::new(0), 0).await, &first);
+    let (lease, _) = acquire(&store, &key, &owner, LONG).await.expect("it again");
+    store.note_attempt(&lease, Offset::new(0), 2).await.expect("an attempt is noted");
+    store.release(&lease).await.expect("a release");
+    let (_, given) = acquire(&store, &key, &Owner::new("next"), LONG).await.expect("a lease");
+    let suspect = Suspect { event: Some(Offset::new(0)), deaths: 2 };
+    assert_eq!(given.suspect, Some(suspect), "what is known stays known, and nobody died");
+    store.reset(&key).await.expect("a reset");
+    assert_eq!(row(&store, &key).await.suspect, None);
 }

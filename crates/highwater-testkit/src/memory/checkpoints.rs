@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use highwater_core::{
-    Advance, Change, Checkpoint, CheckpointKey, DeadLetter, Lease, Offset, Owner, PageBudget,
-    ProjectionName, RebuildRequested, StoreError,
+    Advance, Change, Checkpoint, CheckpointKey, DeadLetter, Lease, Offset, Owner, PageBudget, ProjectionName, RebuildRequested, StoreError, EventId, Suspect,
 };
 use tokio::time::Instant;
 
@@ -23,6 +22,8 @@ struct Row {
     /// Its owner stays in it beyond expiry, until the lease is released or taken over.
     checkpoint: Checkpoint,
     expires_at: Instant,
+    /// Whether the suspect is being tried alone under the latest lease.
+    is_on_trial: bool,
     letters: BTreeMap<Offset, DeadLetter>,
 }
 
@@ -38,8 +39,11 @@ impl Row {
             epoch,
             owner: None,
             rebuild_requested: false,
+            last_event_id: None,
+            suspect: None,
         };
-        Self { checkpoint, expires_at: Instant::now(), letters: BTreeMap::new() }
+        let (expires_at, letters) = (Instant::now(), BTreeMap::new());
+        Self { checkpoint, expires_at, is_on_trial: false, letters }
     }
 
     /// The checkpoint as others see it: an expired lease has no holder.
@@ -54,7 +58,7 @@ impl Row {
 
     fn reset(&mut self) {
         let row = &mut self.checkpoint;
-        row.last_processed_offset = None;
+        (row.last_processed_offset, row.last_event_id) = (None, None);
         row.events_processed = 0;
         row.rebuild_requested = false;
         self.touch();
@@ -73,7 +77,7 @@ impl Row {
         if advance.to < advance.from {
             return Err(StoreError::invalid(format!("checkpoint of {} backwards", row.key)));
         }
-        row.last_processed_offset = advance.to;
+        (row.last_processed_offset, row.last_event_id) = (advance.to, advance.event_id);
         row.events_processed += advance.events;
         self.touch();
         for letter in advance.dead_letters {
@@ -84,11 +88,24 @@ impl Row {
         Ok(())
     }
 
-    /// A checkpoint that moves, or is reset, has no last error.
+    /// A checkpoint that moves, or is reset, has no last error and no suspect.
     fn touch(&mut self) {
         self.checkpoint.last_updated = Utc::now();
         self.checkpoint.last_error = None;
         self.checkpoint.last_error_at = None;
+        self.checkpoint.suspect = None;
+        self.is_on_trial = false;
+    }
+
+    /// Gives the lease to `owner`; a holder who is still there did not come back.
+    fn give(&mut self, owner: &Owner, epoch: u64, expires_at: Instant) {
+        let row = &mut self.checkpoint;
+        if row.owner.as_ref().is_some_and(|holder| holder != owner) {
+            let suspect = row.suspect.get_or_insert(Suspect { event: None, deaths: 0 });
+            suspect.deaths += u32::from(self.is_on_trial);
+        }
+        (row.epoch, row.owner) = (epoch, Some(owner.clone()));
+        (self.is_on_trial, self.expires_at) = (false, expires_at);
     }
 }
 
@@ -123,6 +140,25 @@ impl Checkpoints {
         }
     }
 
+    pub(super) fn rebase(&mut self, key: &CheckpointKey, to: Option<Offset>, id: Option<EventId>) {
+        if let Some(row) = self.rows.get_mut(key) {
+            (row.checkpoint.last_processed_offset, row.checkpoint.last_event_id) = (to, id);
+            row.touch();
+        }
+    }
+
+    pub(super) fn note_attempt(
+        &mut self,
+        lease: &Lease,
+        event: Offset,
+        deaths: u32,
+    ) -> Result<(), StoreError> {
+        let row = self.held(lease)?;
+        row.checkpoint.suspect = Some(Suspect { event: Some(event), deaths });
+        row.is_on_trial = true;
+        Ok(())
+    }
+
     pub(super) fn delete(&mut self, key: &CheckpointKey) {
         self.rows.remove(key);
     }
@@ -150,9 +186,7 @@ impl Checkpoints {
             return Ok(None);
         }
         let epoch = row.checkpoint.epoch + 1;
-        row.checkpoint.epoch = epoch;
-        row.checkpoint.owner = Some(owner.clone());
-        row.expires_at = expires_at;
+        row.give(owner, epoch, expires_at);
         let checkpoint = row.checkpoint.clone();
         self.epochs.insert(key.clone(), epoch);
         Ok(Some((Lease { key: key.clone(), owner: owner.clone(), epoch }, checkpoint)))

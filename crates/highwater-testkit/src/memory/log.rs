@@ -107,6 +107,15 @@ impl Log {
         self.events.last().map(|event| event.position)
     }
 
+    /// Loses the events from position `from` on.
+    pub(super) fn lose(&mut self, from: Position) {
+        let kept = usize::try_from(from.get()).unwrap_or(usize::MAX);
+        self.events.truncate(kept);
+        self.ids.retain(|_, index| *index < kept);
+        self.streams.values_mut().for_each(|places| places.retain(|index| *index < kept));
+        self.streams.retain(|_, places| !places.is_empty());
+    }
+
     fn push(&mut self, stream: &StreamName, event: NewEvent) -> Position {
         let index = self.events.len();
         let position = Position::new(index as u64);

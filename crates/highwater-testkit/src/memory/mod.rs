@@ -15,8 +15,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use highwater_core::{
     Advance, Appended, Bell, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter,
-    Document, ErrorClass, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page,
-    ProjectionName, ProjectionStore, RebuildRequested, Source, StoreError, StreamAppend,
+    Document, ErrorClass, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page, ProjectionName, ProjectionStore, RebuildRequested, Source, StoreError, StreamAppend, EventId, Position,
     StreamName, Wake,
 };
 
@@ -59,6 +58,17 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// Loses the events from position `from` on, as a database does that is restored from an older
+    /// backup; checkpoints and read models stay as they are.
+    pub fn lose_events(&self, from: Position) {
+        let head = {
+            let log = &mut self.state().log;
+            log.lose(from);
+            log.head_position()
+        };
+        self.0.bell.ring(head);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,8 +77,11 @@ impl MemoryStore {
 #[async_trait]
 impl EventStore for MemoryStore {
     async fn append(&self, batch: Vec<StreamAppend>) -> Result<Appended, StoreError> {
-        let appended = self.state().log.append(batch)?;
-        self.0.bell.ring(Some(appended.position));
+        let (appended, head) = {
+            let log = &mut self.state().log;
+            (log.append(batch)?, log.head_position())
+        };
+        self.0.bell.ring(head);
         Ok(appended)
     }
 
@@ -127,6 +140,16 @@ impl CheckpointStore for MemoryStore {
         Ok(())
     }
 
+    async fn rebase(
+        &self,
+        key: &CheckpointKey,
+        to: Option<Offset>,
+        event_id: Option<EventId>,
+    ) -> Result<(), StoreError> {
+        self.state().checkpoints.rebase(key, to, event_id);
+        Ok(())
+    }
+
     async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
         self.state().checkpoints.change(lease, Change::Reset)
     }
@@ -138,6 +161,15 @@ impl CheckpointStore for MemoryStore {
 
     async fn record_error(&self, lease: &Lease, error: &str) -> Result<(), StoreError> {
         self.state().checkpoints.record_error(lease, error)
+    }
+
+    async fn note_attempt(
+        &self,
+        lease: &Lease,
+        event: Offset,
+        deaths: u32,
+    ) -> Result<(), StoreError> {
+        self.state().checkpoints.note_attempt(lease, event, deaths)
     }
 
     async fn request_rebuild(&self, key: &CheckpointKey) -> Result<(), StoreError> {

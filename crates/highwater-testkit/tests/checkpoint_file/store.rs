@@ -8,8 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::Utc;
 use highwater_core::{
-    Advance, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Lease, Offset, Owner,
-    PageBudget, ProjectionName, RebuildRequested, Source, StoreError,
+    Advance, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Lease, Offset, Owner, PageBudget, ProjectionName, RebuildRequested, Source, StoreError, EventId,
 };
 
 use crate::table::{Table, expiry};
@@ -106,6 +105,22 @@ impl CheckpointStore for CheckpointFile {
         .await
     }
 
+    async fn rebase(
+        &self,
+        key: &CheckpointKey,
+        to: Option<Offset>,
+        event_id: Option<EventId>,
+    ) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.transact(move |table| {
+            if let Some(row) = table.get_mut(&key) {
+                row.move_to(to, event_id);
+            }
+            Ok(())
+        })
+        .await
+    }
+
     async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
         let lease = lease.clone();
         self.transact(move |table| {
@@ -132,6 +147,21 @@ impl CheckpointStore for CheckpointFile {
         let (lease, error) = (lease.clone(), error.to_owned());
         self.transact(move |table| {
             table.held(&lease)?.last_error = Some((error, Utc::now()));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn note_attempt(
+        &self,
+        lease: &Lease,
+        event: Offset,
+        deaths: u32,
+    ) -> Result<(), StoreError> {
+        let lease = lease.clone();
+        self.transact(move |table| {
+            let row = table.held(&lease)?;
+            (row.suspect, row.is_on_trial) = (Some((Some(event), deaths)), true);
             Ok(())
         })
         .await

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use highwater_core::{
     Advance, Checkpoint, CheckpointKey, DeadLetter, EventId, EventType, Lease, NewDeadLetter,
-    Offset, Owner, Position, ProjectionName, StoreError, StreamName,
+    Offset, Owner, Position, ProjectionName, StoreError, StreamName, Suspect,
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,10 @@ pub(crate) struct Row {
     /// Stays beyond expiry, until the lease is released or taken over.
     pub(crate) owner: Option<Owner>,
     pub(crate) expires_at: DateTime<Utc>,
+    pub(crate) last_event_id: Option<EventId>,
+    /// The suspect, and its deaths.
+    pub(crate) suspect: Option<(Option<Offset>, u32)>,
+    pub(crate) is_on_trial: bool,
     pub(crate) dead_letters: BTreeMap<Offset, Letter>,
 }
 
@@ -80,6 +84,7 @@ impl Table {
         if row.holder().is_some_and(|holder| holder != owner) {
             return Ok(None);
         }
+        row.take_over(owner);
         (row.epoch, row.owner, row.expires_at) = (epoch, Some(owner.clone()), expires_at);
         let checkpoint = row.checkpoint(key.clone());
         self.last_epoch = epoch;
@@ -98,6 +103,9 @@ impl Row {
             epoch: 0,
             owner: None,
             expires_at: Utc::now(),
+            last_event_id: None,
+            suspect: None,
+            is_on_trial: false,
             dead_letters: BTreeMap::new(),
         }
     }
@@ -119,13 +127,29 @@ impl Row {
             epoch: self.epoch,
             owner: self.holder().cloned(),
             rebuild_requested: self.rebuild_requested,
+            last_event_id: self.last_event_id,
+            suspect: self.suspect.map(|(event, deaths)| Suspect { event, deaths }),
         }
     }
 
-    pub(crate) fn reset(&mut self) {
-        (self.last_processed_offset, self.events_processed) = (None, 0);
-        (self.last_error, self.rebuild_requested) = (None, false);
+    /// An owner who is still there did not come back: what is behind the checkpoint is suspect.
+    fn take_over(&mut self, owner: &Owner) {
+        if self.owner.as_ref().is_some_and(|holder| holder != owner) {
+            let (event, deaths) = self.suspect.unwrap_or((None, 0));
+            self.suspect = Some((event, deaths + u32::from(self.is_on_trial)));
+        }
+        self.is_on_trial = false;
+    }
+
+    pub(crate) fn move_to(&mut self, to: Option<Offset>, event_id: Option<EventId>) {
+        (self.last_processed_offset, self.last_event_id) = (to, event_id);
+        (self.last_error, self.suspect, self.is_on_trial) = (None, None, false);
         self.last_updated = Utc::now();
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.move_to(None, None);
+        (self.events_processed, self.rebuild_requested) = (0, false);
     }
 
     pub(crate) fn advance(
@@ -144,10 +168,8 @@ impl Row {
         if advance.to < advance.from {
             return Err(StoreError::invalid(format!("checkpoint of {key} backwards")));
         }
-        self.last_processed_offset = advance.to;
+        self.move_to(advance.to, advance.event_id);
         self.events_processed += advance.events;
-        self.last_updated = Utc::now();
-        self.last_error = None;
         let letters = advance.dead_letters.into_iter().map(|letter| (letter.offset, letter.into()));
         self.dead_letters.extend(letters);
         Ok(())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    Advance, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document, ErrorClass,
+    Advance, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document, ErrorClass, EventId,
     Lease, Offset, Owner, Payload, ProjectionName, ProjectionStore, ProjectionTx, RebuildRequested,
     StoreError,
 };
@@ -76,6 +76,15 @@ impl CheckpointStore for Broken {
         self.store.reset(key).await
     }
 
+    async fn rebase(
+        &self,
+        key: &CheckpointKey,
+        to: Option<Offset>,
+        event_id: Option<EventId>,
+    ) -> Result<(), StoreError> {
+        self.store.rebase(key, to, event_id).await
+    }
+
     async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
         self.store.begin_rebuild(&self.lease(lease).await?).await
     }
@@ -86,6 +95,15 @@ impl CheckpointStore for Broken {
 
     async fn record_error(&self, lease: &Lease, error: &str) -> Result<(), StoreError> {
         self.store.record_error(lease, error).await
+    }
+
+    async fn note_attempt(
+        &self,
+        lease: &Lease,
+        event: Offset,
+        deaths: u32,
+    ) -> Result<(), StoreError> {
+        self.store.note_attempt(&self.lease(lease).await?, event, deaths).await
     }
 
     async fn request_rebuild(&self, key: &CheckpointKey) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    Advance, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Lease, Offset, Owner,
+    Advance, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, EventId, Lease, Offset, Owner,
     ProjectionName, RebuildRequested, StoreError,
 };
 
@@ -37,6 +37,19 @@ impl CheckpointStore for Down {
     }
 
     async fn reset(&self, _: &CheckpointKey) -> Result<(), StoreError> {
+        self.answer().await
+    }
+
+    async fn rebase(
+        &self,
+        _: &CheckpointKey,
+        _: Option<Offset>,
+        _: Option<EventId>,
+    ) -> Result<(), StoreError> {
+        self.answer().await
+    }
+
+    async fn note_attempt(&self, _: &Lease, _: Offset, _: u32) -> Result<(), StoreError> {
         self.answer().await
     }
 

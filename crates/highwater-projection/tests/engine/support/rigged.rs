@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use highwater_core::{
     Advance, Appended, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document,
-    ErrorClass, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page, Payload,
+    ErrorClass, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page, Payload, EventId,
     ProjectionName, ProjectionStore, ProjectionTx, RebuildRequested, Source, StoreError,
     StreamAppend, StreamName, Wake,
 };
@@ -23,6 +23,7 @@ pub(crate) enum Call {
     Release,
     Save,
     RecordError,
+    NoteAttempt,
     Documents,
     Begin,
     Commit,
@@ -180,6 +181,15 @@ impl CheckpointStore for Rigged {
         self.store.reset(key).await
     }
 
+    async fn rebase(
+        &self,
+        key: &CheckpointKey,
+        to: Option<Offset>,
+        event_id: Option<EventId>,
+    ) -> Result<(), StoreError> {
+        self.store.rebase(key, to, event_id).await
+    }
+
     async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
         self.store.begin_rebuild(lease).await
     }
@@ -190,6 +200,15 @@ impl CheckpointStore for Rigged {
 
     async fn record_error(&self, lease: &Lease, error: &str) -> Result<(), StoreError> {
         self.call(Call::RecordError, self.store.record_error(lease, error)).await
+    }
+
+    async fn note_attempt(
+        &self,
+        lease: &Lease,
+        event: Offset,
+        deaths: u32,
+    ) -> Result<(), StoreError> {
+        self.call(Call::NoteAttempt, self.store.note_attempt(lease, event, deaths)).await
     }
 
     async fn request_rebuild(&self, key: &CheckpointKey) -> Result<(), StoreError> {
