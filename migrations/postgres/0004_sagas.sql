@@ -405,12 +405,13 @@ $$;
 
 -- Gives out sagas that are due, the longest due first; whoever else claims passes over them.
 --
--- p_name, p_version: the definitions that p_owner knows. p_ttl: its lease, in microseconds.
+-- p_name, p_version: the definitions that p_owner knows. p_ttl: its lease, in microseconds. p_bytes:
+-- of states and inputs at most, though the first saga may have more.
 --
 -- is_takeover: whether the lease before was never given back. timer, deadline: what is left of
 -- them, in microseconds. signal_id, signal_data: the oldest signal that the saga waits for.
 create function highwater.claim_sagas(
-    p_owner text, p_ttl bigint, p_limit bigint, p_name text[], p_version bigint[]
+    p_owner text, p_ttl bigint, p_limit bigint, p_bytes bigint, p_name text[], p_version bigint[]
 )
 returns table (
     saga highwater.saga_states, is_takeover boolean, timer bigint, deadline bigint,
@@ -427,11 +428,13 @@ declare
     v_claimed record;
 begin
     for v_claimed in
-        with due as materialized (
-            select d.saga_id, d.owner, d.due_at
+        with first as materialized (
+            select d.saga_id, d.owner, d.due_at, d.bytes
             from unnest(p_name, p_version) as k(name, version)
             cross join lateral (
-                select s.saga_id, s.owner, s.due_at
+                select
+                    s.saga_id, s.owner, s.due_at,
+                    octet_length(s.data::text) + octet_length(s.input::text) as bytes
                 from highwater.saga_states as s
                 where s.saga_name = k.name and s.definition_version = k.version
                     and s.due_at <= v_now and (s.lease_until is null or s.lease_until <= v_now)
@@ -441,6 +444,16 @@ begin
             ) as d
             order by d.due_at
             limit p_limit
+        ), summed as (
+            select
+                f.saga_id, f.owner, f.due_at,
+                row_number() over by_age as nth, sum(f.bytes) over by_age as bytes
+            from first as f
+            window by_age as (order by f.due_at, f.saga_id rows unbounded preceding)
+        ), due as materialized (
+            select s.saga_id, s.owner, s.due_at
+            from summed as s
+            where s.nth = 1 or s.bytes <= p_bytes
         ), claimed as (
             update highwater.saga_states as s set
                 state = case when s.state = 'NotStarted' then 'Running' else s.state end,

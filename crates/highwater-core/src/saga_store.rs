@@ -46,8 +46,8 @@ pub trait SagaStore: Send + Sync + 'static {
 
     /// Gives out sagas that are due, the longest due first, each under a lease with a new epoch.
     ///
-    /// Only those whose name and version are among the definitions; none is given to two owners
-    /// at once. A `ttl` or a limit of zero is `Invalid`.
+    /// Only those whose name and version are among the definitions, and no more than there are
+    /// bytes for, though at least one; none is given to two owners at once. A `ttl` or a limit of zero is `Invalid`.
     async fn claim_sagas(&self, claim: &SagaClaim) -> Result<Vec<ClaimedSaga>, StoreError>;
 
     /// Makes transitions, judged by [`SagaTransition::judge`].
@@ -83,6 +83,7 @@ pub trait SagaStore: Send + Sync + 'static {
 
     /// The sagas that are searched for, those created last first, then by descending id.
     ///
+    /// One that cannot be read is left out, and said in the log: it costs nobody the others.
     /// A limit of zero, or an `after` that is not known, is `Invalid`.
     async fn sagas(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError>;
 

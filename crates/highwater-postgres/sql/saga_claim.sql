@@ -1,4 +1,4 @@
--- $1 owner, $2 lease in microseconds, $3 limit, $4 names and $5 versions of definitions
+-- $1 owner, $2 lease in microseconds, $3 limit, $4 bytes, $5 names and $6 versions of definitions
 select
     (c.saga).saga_id, (c.saga).correlation_id, (c.saga).saga_name, (c.saga).definition_version,
     (c.saga).plan, (c.saga).input, (c.saga).state, (c.saga).is_unwinding, (c.saga).current_step,
@@ -6,4 +6,4 @@ select
     (c.saga).request, (c.saga).revision, (c.saga).epoch, (c.saga).owner, (c.saga).lease_until,
     (c.saga).started_at, (c.saga).last_updated, (c.saga).completed_at,
     c.is_takeover, c.timer, c.deadline, c.signal_id, c.signal_data
-from highwater.claim_sagas($1, $2, $3, $4, $5) as c
+from highwater.claim_sagas($1, $2, $3, $4, $5, $6) as c

@@ -24,6 +24,7 @@ pub(crate) struct Log {
     pub(crate) appends: Held,
     pub(crate) saga_creations: Held,
     pub(crate) saga_records: Held,
+    pub(crate) saga_renewals: Held,
     pub(crate) saga_reads: Held,
     pub(crate) sql: Statements,
     pub(crate) options: PgOptions,
@@ -43,6 +44,7 @@ impl Log {
             appends: Held::default(),
             saga_creations: Held::default(),
             saga_records: Held::default(),
+            saga_renewals: Held::default(),
             saga_reads: Held::default(),
             sql,
             options,
@@ -55,7 +57,13 @@ impl Log {
     /// Closes every connection, once what is under way has ended.
     pub(crate) async fn close(&self) {
         self.pool.close().await;
-        for held in [&self.appends, &self.saga_creations, &self.saga_records, &self.saga_reads] {
+        for held in [
+            &self.appends,
+            &self.saga_creations,
+            &self.saga_records,
+            &self.saga_renewals,
+            &self.saga_reads,
+        ] {
             held.close().await;
         }
     }

@@ -5,13 +5,14 @@ use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use highwater_core::{
     ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaName, SagaQuery,
     SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal,
     StoreError, Wake,
 };
 use sqlx::Row;
-use sqlx::postgres::{PgBindIterExt, PgConnection};
+use sqlx::postgres::{PgBindIterExt, PgConnection, PgRow};
 use tokio::time::Instant;
 
 use crate::PgStore;
@@ -35,6 +36,7 @@ impl SagaStore for PgStore {
         let definitions = || claim.definitions.iter();
         let query = log.sql.query(&log.sql.saga_claim).bind(claim.owner.as_str());
         let query = query.bind(microseconds(claim.ttl)).bind(rows(claim.limit));
+        let query = query.bind(rows(claim.max_bytes));
         let query = query.bind(definitions().map(|(name, _)| name.as_str()).bind_iter());
         let query = query.bind(definitions().map(|(_, version)| i64::from(*version)).bind_iter());
         let rows = query.fetch_all(&log.pool).await.map_err(store_error)?;
@@ -113,8 +115,9 @@ impl Log {
             let query = query.bind(sorted.iter().map(|lease| lease.owner.as_str()).bind_iter());
             let query = query.bind(microseconds(ttl));
             let renew = async |conn: &mut PgConnection| query.fetch_one(conn).await;
-            // Not one of the pool: whoever takes all of those must not cost a worker its leases.
-            let row = self.saga_records.with(&self.pool, renew).await?;
+            // Neither one of the pool nor that of transitions: whoever takes all of those, or moves
+            // large sagas on, must not cost a worker its leases.
+            let row = self.saga_renewals.with(&self.pool, renew).await?;
             Ok(row.try_get::<Vec<_>, _>(0)?.into_iter().collect())
         })
         .await?;
@@ -157,28 +160,64 @@ impl Log {
         Ok(asked)
     }
 
-    /// The sagas that are searched for, those behind `after`.
+    /// The sagas that are searched for, those behind `after`; whoever cannot be read is passed over.
     async fn search(
         &self,
         query: &SagaQuery,
         after: Option<&SagaRecord>,
     ) -> Result<Vec<SagaRecord>, StoreError> {
+        let mut after = after.map(|saga| (saga.started_at, saga.id.to_string()));
+        let mut found = Vec::new();
+        loop {
+            let limit = query.limit - found.len();
+            let page = self.found_page(query, after.take(), limit).await?;
+            found.extend(page.iter().filter_map(|row| shown(saga(row))));
+            let is_last = page.len() < limit || found.len() >= query.limit;
+            match page.last().map(place).transpose() {
+                Ok(Some(last)) if !is_last => after = Some(last),
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    async fn found_page(
+        &self,
+        query: &SagaQuery,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Vec<PgRow>, StoreError> {
+        let (started_at, id) = after.unzip();
         // Planned anew for each search: which index serves it depends on what is null.
         let search = self.sql.query(&self.sql.saga_search).persistent(false);
-        let rows = search
+        search
             .bind(query.correlation_id.as_ref().map(|id| id.as_str()))
             .bind(query.name.as_ref().map(SagaName::as_str))
             .bind(query.state.map(SagaState::as_str))
             .bind(query.from)
             .bind(query.until)
-            .bind(after.map(|saga| saga.started_at))
-            .bind(after.map(|saga| saga.id.as_str()))
-            .bind(rows(query.limit))
+            .bind(started_at)
+            .bind(id)
+            .bind(rows(limit))
             .fetch_all(&self.pool)
             .await
-            .map_err(store_error)?;
-        Ok(rows.iter().map(saga).collect::<Result<_, _>>()?)
+            .map_err(store_error)
     }
+}
+
+/// Where a saga stands in a search: when it was created, and its id.
+type Place = (DateTime<Utc>, String);
+
+fn place(row: &PgRow) -> Result<Place, sqlx::Error> {
+    Ok((row.try_get(18)?, row.try_get(0)?))
+}
+
+/// A saga that is searched for; one that cannot be read is left out, and costs nobody the others.
+fn shown(saga: Result<SagaRecord, Unreadable>) -> Option<SagaRecord> {
+    let log = |error: &Unreadable| {
+        let cause = error.source();
+        tracing::error!(%error, cause, "a saga that is searched for is left out");
+    };
+    saga.inspect_err(log).ok()
 }
 
 /// A claimed saga; one that cannot be read is left until its lease ends, and holds up no other.

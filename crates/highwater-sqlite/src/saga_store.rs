@@ -69,17 +69,10 @@ impl SagaStore for SqliteStore {
     async fn renew_sagas(&self, leases: Vec<SagaLease>, ttl: Duration) -> Each<()> {
         let mut tx = begin(&self.writer).await?;
         let now = now(&mut tx).await?;
-        let mut found = saga_rows::find(&mut *tx, leases.iter().map(|lease| &lease.id)).await?;
-        let mut rows = Vec::with_capacity(leases.len());
-        let renew = |lease: &SagaLease| {
-            let unknown = || StoreError::SagaUnknown { id: lease.id.clone() };
-            let mut saga = found.remove(&lease.id).ok_or_else(unknown)??;
-            saga.renew(lease, ttl, now)?;
-            rows.push(saga);
-            Ok(())
-        };
-        let answers = leases.iter().map(renew).collect();
-        saga_rows::put(&mut tx, &rows).await?;
+        let mut answers = Vec::with_capacity(leases.len());
+        for lease in &leases {
+            answers.push(saga_rows::renew(&mut tx, lease, ttl, now).await?);
+        }
         tx.commit().await.map_err(store_error)?;
         Ok(answers)
     }
@@ -125,11 +118,12 @@ impl SagaStore for SqliteStore {
             None => None,
             Some(id) => {
                 let unknown = || StoreError::invalid(format!("saga {id:?} to search after"));
-                Some(self.saga(id).await?.ok_or_else(unknown)?)
+                let saga = self.saga(id).await?.ok_or_else(unknown)?;
+                Some((saga.started_at.timestamp_micros(), saga.id.to_string()))
             }
         };
         let mut reader = self.readers.acquire().await.map_err(store_error)?;
-        saga_search::search(&mut reader, query, after.as_ref()).await
+        saga_search::search(&mut reader, query, after).await
     }
 
     fn sagas_due(&self) -> Wake {

@@ -175,6 +175,7 @@ macro_rules! conformance {
             a_renewed_lease_is_kept
             a_repeated_transition_is_made_once
             a_timer_makes_a_saga_due_and_is_told_at_the_claim
+            a_claim_gives_out_no_more_bytes_than_it_asks_for
             a_deadline_makes_a_saga_due_unless_it_is_unwinding
             a_claim_of_nothing_is_refused
             the_longest_due_is_claimed_first

@@ -34,7 +34,13 @@ pub(crate) fn trip(n: usize) -> NewSaga {
 }
 
 pub(crate) fn asking(limit: usize, ttl: Duration) -> SagaClaim {
-    SagaClaim { owner: Owner::new("test"), ttl, limit, definitions: vec![(TRIP, 1)] }
+    SagaClaim {
+        owner: Owner::new("test"),
+        ttl,
+        limit,
+        max_bytes: usize::MAX,
+        definitions: vec![(TRIP, 1)],
+    }
 }
 
 /// The last transition of `saga`, with an event.

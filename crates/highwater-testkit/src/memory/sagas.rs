@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Due, NewSaga, SagaClaim, SagaId, SagaLease, SagaProgress, SagaQuery,
-    SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaTransition, SagaVerdict, Signal,
+    ClaimedSaga, CreatedSaga, Due, NewSaga, Owner, SagaClaim, SagaId, SagaLease, SagaProgress,
+    SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaTransition, SagaVerdict, Signal,
     StoreError,
 };
 use tokio::time::Instant;
@@ -68,7 +68,7 @@ impl Sagas {
         self.rows.insert(id.clone(), Row { record, due: None, timer: None, deadline });
         self.schedule(&id, Some(Instant::now()))?;
         if let Some((owner, ttl)) = claimed_by {
-            self.claim_one(&id, &SagaClaim { owner, ttl, limit: 1, definitions: Vec::new() })?;
+            self.claim_one(&id, &owner, ttl)?;
         }
         Ok(CreatedSaga { record: self.row(&id)?.record.clone(), is_new: true })
     }
@@ -84,15 +84,26 @@ impl Sagas {
                 .is_some_and(|saga| claim.definitions.contains(&(saga.name.clone(), saga.version)))
         };
         let due = self.due.iter().take_while(|(due, _)| *due <= now).map(|(_, id)| id);
-        let ids: Vec<_> = due.filter(|id| is_wanted(id)).take(claim.limit).cloned().collect();
-        ids.iter().map(|id| self.claim_one(id, claim)).collect()
+        let due = due.filter(|id| is_wanted(id)).take(claim.limit);
+        let bytes = due.scan(0_usize, |sum, id| {
+            let is_first = *sum == 0;
+            *sum = sum.saturating_add(self.rows.get(id).map_or(0, |row| row.record.bytes()));
+            (is_first || *sum <= claim.max_bytes).then(|| id.clone())
+        });
+        let ids: Vec<_> = bytes.collect();
+        ids.iter().map(|id| self.claim_one(id, &claim.owner, claim.ttl)).collect()
     }
 
-    fn claim_one(&mut self, id: &SagaId, claim: &SagaClaim) -> Result<ClaimedSaga, StoreError> {
-        self.schedule(id, Instant::now().checked_add(claim.ttl))?;
+    fn claim_one(
+        &mut self,
+        id: &SagaId,
+        owner: &Owner,
+        ttl: Duration,
+    ) -> Result<ClaimedSaga, StoreError> {
+        self.schedule(id, Instant::now().checked_add(ttl))?;
         let row = self.row(id)?;
         let saga = &mut row.record;
-        let is_takeover = saga.owner.replace(claim.owner.clone()).is_some();
+        let is_takeover = saga.owner.replace(owner.clone()).is_some();
         saga.epoch += 1;
         if saga.progress.state == SagaState::NotStarted {
             saga.progress.state = SagaState::Running;
