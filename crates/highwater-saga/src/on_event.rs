@@ -31,7 +31,7 @@ impl<E> OnEvent<E> {
 
     /// Brings old events up to date before they are decoded.
     #[must_use]
-    pub fn upcasters(mut self, upcasters: Upcasters) -> Self {
+    pub fn with_upcasters(mut self, upcasters: Upcasters) -> Self {
         self.upcasters = upcasters;
         self
     }

@@ -23,6 +23,9 @@ impl Flight {
     /// epochs. Only a process that is asked to stop waits no longer than its lease holds.
     pub(super) async fn record(&mut self, mut made: Move) -> Course {
         made.cut_texts();
+        // Before it is decided whether the saga is kept: it may have grown.
+        let bytes = made.progress.data.as_str().len() + self.saga.input.as_str().len();
+        self.place.load.resize(bytes);
         let transition = match self.transition(&made) {
             Ok(transition) => transition,
             Err(error) => return Course::Refused(error),
@@ -123,7 +126,6 @@ impl Flight {
             tracing::info!(saga = %self.saga.id, name = %self.saga.name, %from, %to, reason, "the saga moved on");
         }
         transition.apply(&mut self.saga, at);
-        self.place.load.resize(self.saga.bytes());
         self.standing.progress = made.progress;
         self.standing.timer = made.timer;
         if made.consumes {
