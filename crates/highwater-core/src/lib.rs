@@ -82,7 +82,7 @@ pub use projection_store_ext::ProjectionStoreExt;
 pub use saga::{ClaimedSaga, CreatedSaga, NewSaga, SagaClaim, SagaLease, SagaProgress, SagaRecord};
 pub use saga_query::SagaQuery;
 pub use saga_request::{SagaRequest, UnknownSagaRequest};
-pub use saga_signal::Signal;
+pub use saga_signal::{Delivery, Signal};
 pub use saga_state::{SagaState, UnknownSagaState};
 pub use saga_step::{StepOutcome, StepRecord};
 pub use saga_store::{Each, SagaStore};

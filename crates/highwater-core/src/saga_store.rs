@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    ClaimedSaga, CreatedSaga, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery, SagaRecord,
-    SagaRecorded, SagaRequest, SagaTransition, Signal, StoreError, Wake,
+    ClaimedSaga, CreatedSaga, Delivery, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery,
+    SagaRecord, SagaRecorded, SagaRequest, SagaTransition, Signal, StoreError, Wake,
 };
 
 /// One answer for each entry of a batch, in its order; or none, when the whole call failed.
@@ -76,7 +76,8 @@ pub trait SagaStore: Send + Sync + 'static {
     ///
     /// Delivering an id again does nothing, even when the signal has been used up; one that is
     /// delivered to another kind of saga, or under another key, is another signal.
-    async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError>;
+    /// Says when the only saga that is known to have waited for it has ended.
+    async fn deliver_signal(&self, signal: Signal) -> Result<Delivery, StoreError>;
 
     /// The saga, or `None` when there is none of this id.
     async fn saga(&self, id: &SagaId) -> Result<Option<SagaRecord>, StoreError>;
@@ -120,7 +121,7 @@ impl<S: SagaStore + ?Sized> SagaStore for Arc<S> {
         (**self).request_saga(id, request).await
     }
 
-    async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError> {
+    async fn deliver_signal(&self, signal: Signal) -> Result<Delivery, StoreError> {
         (**self).deliver_signal(signal).await
     }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaName, SagaQuery,
-    SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal,
+    ClaimedSaga, CreatedSaga, Delivery, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaName,
+    SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal,
     StoreError, Wake,
 };
 use sqlx::Row;
@@ -20,6 +20,7 @@ use crate::checkpoint_store::{TTL_MAX, signed};
 use crate::error::store_error;
 use crate::log::Log;
 use crate::retry;
+use crate::row::{decode_error, text};
 use crate::saga_row::{Unreadable, claimed, saga};
 
 #[async_trait]
@@ -66,15 +67,16 @@ impl SagaStore for PgStore {
         }
     }
 
-    async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError> {
+    async fn deliver_signal(&self, signal: Signal) -> Result<Delivery, StoreError> {
         let log = self.log();
         let query = log.sql.query(&log.sql.saga_deliver).bind(signal.id.as_uuid());
         let query = query.bind(signal.saga.as_str()).bind(signal.key.as_str());
         let row = query.bind(signal.data.as_str()).fetch_one(&log.pool).await;
-        if row.and_then(|row| row.try_get(0)).map_err(store_error)? {
+        let delivery = row.and_then(|row| delivery(&row)).map_err(store_error)?;
+        if delivery == Delivery::Woken {
             log.sagas_due.ring_all();
         }
-        Ok(())
+        Ok(delivery)
     }
 
     async fn saga(&self, id: &SagaId) -> Result<Option<SagaRecord>, StoreError> {
@@ -218,6 +220,17 @@ fn shown(saga: Result<SagaRecord, Unreadable>) -> Option<SagaRecord> {
         tracing::error!(%error, cause, "a saga that is searched for is left out");
     };
     saga.inspect_err(log).ok()
+}
+
+fn delivery(row: &PgRow) -> Result<Delivery, sqlx::Error> {
+    if !row.try_get::<bool, _>(0)? {
+        return Ok(Delivery::Known);
+    }
+    if row.try_get(1)? {
+        return Ok(Delivery::Woken);
+    }
+    let ended = text(row, 2)?.map(SagaId::new).transpose().map_err(decode_error)?;
+    Ok(ended.map_or(Delivery::Kept, Delivery::Ended))
 }
 
 /// A claimed saga; one that cannot be read is left until its lease ends, and holds up no other.

@@ -3,9 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use highwater_core::{
-    ClaimedSaga, Owner, SagaId, SagaLease, SagaName, SagaRecord, SagaStore,
-};
+use highwater_core::{ClaimedSaga, Owner, SagaId, SagaLease, SagaName, SagaRecord, SagaStore};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Decode, EventId, NewSaga, Payload, ProjectionName, Recorded,
-    SagaId, SagaName, SagaStore, Signal, SignalKey, Source, StoreError, StreamName,
+    ClaimedSaga, CreatedSaga, Decode, Delivery, EventId, NewSaga, Payload, ProjectionName,
+    Recorded, SagaId, SagaName, SagaStore, Signal, SignalKey, Source, StoreError, StreamName,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -64,7 +64,8 @@ impl<S: Serialize + DeserializeOwned> SagaHandle<S> {
             Err(StartError::Store(StoreError::SagaTaken { .. })) => {
                 let taken = || StoreError::SagaTaken { id: id.clone() };
                 let record = self.engine.store.saga(&id).await?.ok_or_else(taken)?;
-                let is_same = record.name == *self.name() && sameness.of::<S>(&record.input, &input);
+                let is_same =
+                    record.name == *self.name() && sameness.of::<S>(&record.input, &input);
                 if !is_same {
                     return Err(taken().into());
                 }
@@ -138,13 +139,14 @@ impl<S: Serialize + DeserializeOwned> SagaHandle<S> {
     /// Delivers a signal to the saga of this kind that waits for `key`, or is going to.
     ///
     /// Delivering the same `id` to the same key again does nothing: give it the id of the event
-    /// behind it.
+    /// behind it. The answer says whether a saga goes on with it, and whether the one that it was
+    /// for has [ended](Delivery::Ended).
     pub async fn deliver(
         &self,
         key: SignalKey,
         id: EventId,
         data: Payload,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Delivery, StoreError> {
         let signal = Signal { id, saga: self.name().clone(), key, data };
         self.engine.store.deliver_signal(signal).await
     }
@@ -156,12 +158,7 @@ impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> SagaHandle<S> {
     ///
     /// An event may be seen twice: an id that is made out of the event starts one saga all the
     /// same, also when a release between the two has added members to the state or removed some.
-    pub fn start_on<E, I, F>(
-        &self,
-        name: ProjectionName,
-        source: I,
-        choose: F,
-    ) -> OnEvent<E>
+    pub fn start_on<E, I, F>(&self, name: ProjectionName, source: I, choose: F) -> OnEvent<E>
     where
         E: Decode + Sync,
         I: Into<Source>,
@@ -185,12 +182,7 @@ impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> SagaHandle<S> {
     ///
     /// An event may be seen twice: it is one signal all the same. One that comes before its saga
     /// waits, or before there is one, is kept.
-    pub fn deliver_on<E, I, F>(
-        &self,
-        name: ProjectionName,
-        source: I,
-        choose: F,
-    ) -> OnEvent<E>
+    pub fn deliver_on<E, I, F>(&self, name: ProjectionName, source: I, choose: F) -> OnEvent<E>
     where
         E: Decode + Sync,
         I: Into<Source>,
@@ -202,7 +194,10 @@ impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> SagaHandle<S> {
             let id = signal_id(&by, event.id);
             let deliver = async move {
                 if let Some((key, data)) = chosen {
-                    handle.deliver(key, id, data).await?;
+                    let delivered = handle.deliver(key.clone(), id, data).await?;
+                    if let Delivery::Ended(saga) = delivered {
+                        tracing::warn!(%saga, %key, "a signal for a saga that has ended");
+                    }
                 }
                 Ok(())
             };

@@ -97,9 +97,8 @@ impl Hold {
             return Chore::None;
         }
         let is_over = now >= times.ends_at && !times.is_recording;
-        let is_late = now >= times.expires_at
-            && times.ends_at <= times.expires_at
-            && !times.has_failed;
+        let is_late =
+            now >= times.expires_at && times.ends_at <= times.expires_at && !times.has_failed;
         if !times.is_renewing && now >= times.renew_at && (!is_over || is_late) {
             if is_late {
                 times.ends_at = now + self.ttl / RENEWALS;

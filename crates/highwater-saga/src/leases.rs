@@ -173,9 +173,9 @@ impl Leases {
                 for (hold, answer) in group.iter().zip(answers) {
                     match answer {
                         Ok(()) => hold.renewed(asked_at),
-                        Err(
-                            StoreError::SagaLeaseLost { .. } | StoreError::SagaUnknown { .. },
-                        ) => hold.lose(),
+                        Err(StoreError::SagaLeaseLost { .. } | StoreError::SagaUnknown { .. }) => {
+                            hold.lose()
+                        }
                         Err(error) => {
                             tracing::debug!(saga = %hold.lease.id, %error, "a lease was not renewed");
                             hold.failed();
@@ -184,9 +184,10 @@ impl Leases {
                 }
             }
             failed => {
-                let error = failed.map_or_else(|late| late.to_string(), |answer| {
-                    answer.err().map_or_else(String::new, |error| error.to_string())
-                });
+                let error = failed.map_or_else(
+                    |late| late.to_string(),
+                    |answer| answer.err().map_or_else(String::new, |error| error.to_string()),
+                );
                 tracing::debug!(leases = group.len(), error, "leases were not renewed");
                 group.iter().for_each(|hold| hold.failed());
             }

@@ -14,7 +14,8 @@ pub struct OrchestratorOptions {
     /// lower it when steps are heavy, raise it when they are slow and light.
     pub max_in_flight: usize,
     /// Bytes of the states, and of the inputs, of the sagas that are worked on at once. Default
-    /// 64 MiB. One that is larger is worked on alone.
+    /// 64 MiB. There may be one saga more than there is room for, lest a large one never has its
+    /// turn.
     pub max_bytes: usize,
     /// Bytes of the state of one saga, as JSON. Default 4 MiB. A larger one is refused at the
     /// start; a step that leaves one fails, and the state before it is kept.

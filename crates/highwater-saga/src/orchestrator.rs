@@ -17,7 +17,8 @@ use crate::engine::Engine;
 use crate::options::TIME_MAX;
 use crate::runner::Runner;
 use crate::{
-    BlockedStep, InvalidOption, OrchestratorOptions, RegisterError, Saga, SagaEvent, SagaHandle, WaitError,
+    BlockedStep, InvalidOption, OrchestratorOptions, RegisterError, Saga, SagaEvent, SagaHandle,
+    WaitError,
 };
 
 /// Events of a history read at a time.

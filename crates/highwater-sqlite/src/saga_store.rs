@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery, SagaRecord,
-    SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, StoreError, Wake,
+    ClaimedSaga, CreatedSaga, Delivery, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery,
+    SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, StoreError, Wake,
 };
 
 use crate::error::store_error;
@@ -95,14 +95,14 @@ impl SagaStore for SqliteStore {
         Ok(saga.record)
     }
 
-    async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError> {
+    async fn deliver_signal(&self, signal: Signal) -> Result<Delivery, StoreError> {
         let mut tx = begin(&self.writer).await?;
-        let is_any_due = saga_signals::keep(&mut tx, &signal).await?;
+        let delivery = saga_signals::keep(&mut tx, &signal).await?;
         tx.commit().await.map_err(store_error)?;
-        if is_any_due {
+        if delivery == Delivery::Woken {
             self.sagas_due.ring_all();
         }
-        Ok(())
+        Ok(delivery)
     }
 
     async fn saga(&self, id: &SagaId) -> Result<Option<SagaRecord>, StoreError> {

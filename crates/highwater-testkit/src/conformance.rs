@@ -197,6 +197,7 @@ macro_rules! conformance {
             a_signal_that_is_delivered_again_counts_once
             a_signal_for_something_else_wakes_nobody
             a_signal_goes_to_one_saga
+            whoever_delivers_a_signal_is_told_what_becomes_of_it
             one_event_may_be_a_signal_to_several_sagas
             a_signal_whose_taker_gives_up_goes_to_the_next
             a_signal_that_is_left_meets_the_wait_of_the_next

@@ -96,9 +96,8 @@ async fn ends(
             return Err("the process dies without end".into());
         }
     }
-    let [deadly, harmless] = [DEADLY, HARMLESS].map(|id| sagas.wait(&id, PATIENCE));
-    let (deadly, harmless) = tokio::try_join!(async { deadly.await }, async { harmless.await })?;
-    Ok((deadly, harmless, deaths))
+    let deadly = sagas.wait(&DEADLY, PATIENCE).await?;
+    Ok((deadly, sagas.wait(&HARMLESS, PATIENCE).await?, deaths))
 }
 
 async fn run_inside(environment: Vec<(&str, &str)>) -> Result<ExitStatus, BoxError> {

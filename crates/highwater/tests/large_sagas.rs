@@ -72,15 +72,16 @@ async fn large_sagas_end(store: impl SagaStore + Clone) -> Result<(), BoxError> 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sagas_with_large_states_end_and_repeat_next_to_nothing_on_sqlite() -> Result<(), BoxError> {
+async fn sagas_with_large_states_end_and_repeat_next_to_nothing_on_sqlite() -> Result<(), BoxError>
+{
     let dir = tempfile::tempdir()?;
     let store = SqliteStore::open(&dir.path().join("store.db"), SqliteOptions::default()).await?;
     large_sagas_end(store).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sagas_with_large_states_end_and_repeat_next_to_nothing_on_postgres()
--> Result<(), BoxError> {
+async fn sagas_with_large_states_end_and_repeat_next_to_nothing_on_postgres() -> Result<(), BoxError>
+{
     let url = test_postgres::url().await?;
     let schema = format!("test_{}", uuid::Uuid::new_v4().simple());
     let options = PgOptions { schema: schema.clone(), ..PgOptions::default() };

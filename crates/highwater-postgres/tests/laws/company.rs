@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    Appended, ClaimedSaga, CreatedSaga, Due, Each, EventStore, EventType, Imported, NewEvent,
-    NewSaga, Offset, Owner, Page, Payload, SagaClaim, SagaId, SagaLease, SagaName, SagaProgress,
-    SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, Source,
-    StoreError, StreamAppend, StreamName, Wake,
+    Appended, ClaimedSaga, CreatedSaga, Delivery, Due, Each, EventStore, EventType, Imported,
+    NewEvent, NewSaga, Offset, Owner, Page, Payload, SagaClaim, SagaId, SagaLease, SagaName,
+    SagaProgress, SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition,
+    Signal, Source, StoreError, StreamAppend, StreamName, Wake,
 };
 use highwater_postgres::PgStore;
 use highwater_testkit::Fixture;
@@ -69,6 +69,7 @@ fn no_move() -> SagaTransition {
         timer: None,
         due: Due::OnRequest,
         consumes: None,
+        closes: Vec::new(),
         appends: Vec::new(),
     }
 }
@@ -115,7 +116,7 @@ impl SagaStore for InCompany {
         self.0.request_saga(id, request).await
     }
 
-    async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError> {
+    async fn deliver_signal(&self, signal: Signal) -> Result<Delivery, StoreError> {
         self.0.deliver_signal(signal).await
     }
 

@@ -61,6 +61,7 @@ pub(crate) fn to(saga: &SagaRecord, state: SagaState) -> SagaTransition {
         timer: None,
         due: if state.is_final() { Due::OnRequest } else { Due::Held(LONG) },
         consumes: None,
+        closes: Vec::new(),
         appends: Vec::new(),
     }
 }

@@ -140,14 +140,14 @@ fn given_up(trouble: Trouble) -> Outcome {
 }
 
 /// What the user's code says; a panic must not end the flight, or nobody would learn why.
-fn unless_panicking<T>(ask: impl FnOnce() -> T) -> Result<T, Panicked> {
+pub(super) fn unless_panicking<T>(ask: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(ask)).map_err(|panic| Panicked::new(&*panic))
 }
 
 /// A step that panicked may have had an effect.
 #[derive(Debug, thiserror::Error)]
 #[error("the step panicked: {0}")]
-struct Panicked(String);
+pub(super) struct Panicked(String);
 
 impl Panicked {
     fn new(panic: &(dyn Any + Send)) -> Self {

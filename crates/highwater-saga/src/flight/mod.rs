@@ -99,7 +99,9 @@ impl Flight {
                 // Whoever took it up next would be refused as well, and so for ever.
                 Course::Refused(error) => {
                     self.is_telling = false;
-                    return self.rest(&format!("the store refuses what became of it: {error}")).await;
+                    return self
+                        .rest(&format!("the store refuses what became of it: {error}"))
+                        .await;
                 }
                 Course::Landed | Course::Lost => return,
             }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use highwater_core::{Due, SagaRecorded, SagaTransition, StoreError, StreamAppend, StreamName};
+use highwater_core::{
+    Due, SagaRecorded, SagaTransition, SignalKey, StoreError, StreamAppend, StreamName,
+};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::attempt::unless_panicking;
 use super::{Course, Flight};
-use crate::machine::{Move, Then};
+use crate::machine::{Move, Stage, Then};
 use crate::options::TIME_MAX;
 use crate::saga_event;
 
@@ -91,6 +94,7 @@ impl Flight {
             Then::Sleep => Due::OnTimer,
             Then::Rest => Due::OnRequest,
         };
+        let closes = if made.progress.state.is_final() { self.closed(made) } else { Vec::new() };
         let appends = if self.is_telling { self.events(made)? } else { Vec::new() };
         Ok(SagaTransition {
             lease: self.place.kept.hold().lease.clone(),
@@ -100,8 +104,24 @@ impl Flight {
             timer: made.timer.map(|timer| timer.min(TIME_MAX)),
             due,
             consumes: self.signal.as_ref().map(|signal| signal.id).filter(|_| made.consumes),
+            closes,
             appends,
         })
+    }
+
+    /// What the saga waited for, or would have, had it not ended.
+    fn closed(&self, made: &Move) -> Vec<SignalKey> {
+        let waits = self.standing.plan.iter().enumerate();
+        let waits = waits.filter(|(_, (_, stage))| *stage == Stage::Wait).map(|(at, _)| at);
+        let awaited = |at| {
+            let awaited = || self.definition.awaited(at, &made.progress.data);
+            Some(unless_panicking(awaited).ok()?.ok()?.0)
+        };
+        let mut keys: Vec<_> = waits.filter_map(awaited).collect();
+        keys.extend(self.saga.progress.waiting_for.clone());
+        keys.sort_unstable();
+        keys.dedup();
+        keys
     }
 
     /// What the move has to tell; nothing when the saga's stream cannot be named.

@@ -175,7 +175,10 @@ async fn what_a_saga_was_started_with_is_undone_last_also_before_its_first_step(
         let sagas = orchestrator(&store);
         let trips = sagas.register(saga.opening(Ordering(world.clone()))).unwrap();
         let order = StreamAppend::new(StreamName::from_static("order-1"), vec![ordered("one")]);
-        trips.start(Start::new(id("trip-1")).appending(vec![order]), &Trip::default()).await.unwrap();
+        trips
+            .start(Start::new(id("trip-1")).appending(vec![order]), &Trip::default())
+            .await
+            .unwrap();
         if is_cancelled {
             sagas.cancel(&id("trip-1")).await.unwrap();
         }

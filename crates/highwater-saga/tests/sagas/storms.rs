@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery, SagaRecord,
-    SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal, StepOutcome,
-    StoreError, Wake,
+    ClaimedSaga, CreatedSaga, Delivery, Each, NewSaga, SagaClaim, SagaId, SagaLease, SagaQuery,
+    SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal,
+    StepOutcome, StoreError, Wake,
 };
 use highwater_saga::{
     Direction, Orchestrator, OrchestratorOptions, RetryPolicy, Saga, SagaHandle, Step, StepContext,
@@ -189,7 +189,7 @@ impl SagaStore for Storm {
         self.store.request_saga(id, request).await
     }
 
-    async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError> {
+    async fn deliver_signal(&self, signal: Signal) -> Result<Delivery, StoreError> {
         self.store.deliver_signal(signal).await
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use highwater_core::{EventId, Payload, SagaState, Signal, SignalKey};
+use highwater_core::{Delivery, EventId, Payload, SagaState, Signal, SignalKey};
 use highwater_saga::{Saga, StepError, StepResult, Wait};
 use highwater_testkit::MemoryStore;
 use tokio::time::Instant;
@@ -110,6 +110,8 @@ async fn a_wait_takes_its_signal_whether_it_comes_late_or_early() {
         let state: Trip = ended.progress.data.to().unwrap();
         assert_eq!(state.booked, ["hotel", "paid 42"]);
         deliver().await;
+        let late = trips.deliver(PAID, EventId::new(), Payload::of(&7).unwrap()).await.unwrap();
+        assert_eq!(late, Delivery::Ended(id("trip-1")));
     }
 }
 
@@ -143,7 +145,8 @@ async fn a_malformed_signal_is_passed_over_and_the_wait_goes_on() {
     assert_eq!(outcomes(&ended), ["hotel Completed", "paid Completed"]);
     assert_eq!(ended.progress.error, None);
 
-    trips.deliver(SignalKey::from_static("trip-1/paid"), EventId::new(), Payload::of("no").unwrap())
+    trips
+        .deliver(SignalKey::from_static("trip-1/paid"), EventId::new(), Payload::of("no").unwrap())
         .await
         .unwrap();
     trips.start(id("trip-2"), &Trip::default()).await.unwrap();

@@ -55,6 +55,7 @@ pub(crate) fn completing(saga: &SagaRecord, stream: &'static str) -> SagaTransit
         timer: None,
         due: Due::OnRequest,
         consumes: None,
+        closes: Vec::new(),
         appends: vec![StreamAppend::new(StreamName::from_static(stream), vec![event(1)])],
     }
 }

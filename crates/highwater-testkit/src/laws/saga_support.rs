@@ -101,6 +101,7 @@ pub(super) fn to(saga: &SagaRecord, state: SagaState, step: u32, due: Due) -> Sa
         timer: None,
         due,
         consumes: None,
+        closes: Vec::new(),
         appends: Vec::new(),
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Due, NewSaga, Owner, SagaClaim, SagaId, SagaLease, SagaProgress,
-    SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaTransition, SagaVerdict, Signal,
-    StoreError,
+    ClaimedSaga, CreatedSaga, Delivery, Due, NewSaga, Owner, SagaClaim, SagaId, SagaLease,
+    SagaName, SagaProgress, SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState,
+    SagaTransition, SagaVerdict, Signal, SignalKey, StoreError,
 };
 use tokio::time::Instant;
 
@@ -20,6 +20,8 @@ pub(super) struct Sagas {
     /// Every saga with a time at which it can be claimed, by that time.
     due: BTreeSet<(Instant, SagaId)>,
     signals: Signals,
+    /// Who ended last of those that waited for a key, or would have.
+    closed: HashMap<(SagaName, SignalKey), SagaId>,
 }
 
 #[derive(Debug)]
@@ -131,6 +133,10 @@ impl Sagas {
         let row = self.row(&id)?;
         row.timer = transition.timer.and_then(|left| Instant::now().checked_add(left));
         transition.apply(&mut row.record, at);
+        for key in std::mem::take(&mut transition.closes) {
+            self.closed.insert((before.name.clone(), key), id.clone());
+        }
+        let row = self.row(&id)?;
         let is_unwinding = transition.progress.is_unwinding;
         let deadline = row.deadline.filter(|_| !is_unwinding);
         let (saga, timer) = (row.record.clone(), row.timer);
@@ -176,15 +182,19 @@ impl Sagas {
         Ok(self.row(id)?.record.clone())
     }
 
-    pub(super) fn deliver(&mut self, signal: &Signal) -> Result<(), StoreError> {
-        if self.signals.keep(signal) {
-            self.wake(signal)?;
+    pub(super) fn deliver(&mut self, signal: &Signal) -> Result<Delivery, StoreError> {
+        if !self.signals.keep(signal) {
+            return Ok(Delivery::Known);
         }
-        Ok(())
+        if self.wake(signal)? {
+            return Ok(Delivery::Woken);
+        }
+        let ended = self.closed.get(&(signal.saga.clone(), signal.key.clone())).cloned();
+        Ok(ended.map_or(Delivery::Kept, Delivery::Ended))
     }
 
-    /// Makes those sagas due that wait for the signal.
-    fn wake(&mut self, signal: &Signal) -> Result<(), StoreError> {
+    /// Makes those sagas due that wait for the signal; says whether there are any.
+    fn wake(&mut self, signal: &Signal) -> Result<bool, StoreError> {
         let is_waiting = |saga: &SagaRecord| {
             saga.owner.is_none()
                 && !saga.progress.state.is_at_rest()
@@ -193,10 +203,10 @@ impl Sagas {
         };
         let waiting = self.rows.values().map(|row| &row.record).filter(|saga| is_waiting(saga));
         let waiting: Vec<_> = waiting.map(|saga| saga.id.clone()).collect();
-        for id in waiting {
-            self.schedule(&id, Some(Instant::now()))?;
+        for id in &waiting {
+            self.schedule(id, Some(Instant::now()))?;
         }
-        Ok(())
+        Ok(!waiting.is_empty())
     }
 
     pub(super) fn get(&self, id: &SagaId) -> Option<SagaRecord> {

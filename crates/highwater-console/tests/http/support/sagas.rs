@@ -59,6 +59,7 @@ pub(crate) async fn advance(
         timer: None,
         due: if state.is_at_rest() { Due::OnRequest } else { Due::Held(HOUR) },
         consumes: None,
+        closes: Vec::new(),
         appends: Vec::new(),
     };
     let answer = store.record_sagas(vec![transition]).await.unwrap().pop().unwrap();
