@@ -1,4 +1,4 @@
-//! Sagas whose states are large, on every database, under leases shorter than their writes take.
+//! Sagas whose states are large, on every database: more than are held at once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,7 +38,7 @@ fn saga(runs: &Runs) -> Saga<SagaData> {
 async fn large_sagas_end(store: impl SagaStore + Clone) -> Result<(), BoxError> {
     let runs = Runs::default();
     let options = OrchestratorOptions {
-        lease_ttl: Duration::from_millis(500),
+        lease_ttl: Duration::from_secs(5),
         max_bytes: 16 << 20,
         ..OrchestratorOptions::default()
     };
