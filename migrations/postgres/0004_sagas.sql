@@ -71,6 +71,14 @@ create table highwater.saga_signals (
 create index saga_signals_open on highwater.saga_signals (saga_name, signal_key, nth)
     where not is_used_up;
 
+-- What ended sagas waited for, or would have, and which of them ended last.
+create table highwater.saga_closed_keys (
+    saga_name  text collate "C" not null,
+    signal_key text collate "C" not null,
+    saga_id    text collate "C" not null,
+    primary key (saga_name, signal_key)
+);
+
 -- In all functions below one call is one transaction, whose locks are taken in one order: those of
 -- signal keys, rows by id, the lock of the log last. How long a call may wait for them is said by
 -- its statement. The settings keep plans that were made when the tables were empty from scanning
@@ -266,7 +274,8 @@ $$;
 -- Makes those of the transitions that fit their sagas as they stand, with their events.
 --
 -- p_due: held, now, timer or request, as a transition says; p_ttl is the lease that is held. It
--- and p_timer are in microseconds.
+-- and p_timer are in microseconds. p_closes: for which keys one that ends no longer comes, a JSON
+-- array or null.
 -- p_appends: which of them have events. p_stream .. p_metadata: the events, as append takes them.
 --
 -- recorded: the ids of those that were made; or null when nothing was done, because one with
@@ -276,7 +285,7 @@ create function highwater.record_sagas(
     p_id text[], p_epoch bigint[], p_owner text[], p_revision bigint[], p_request text[],
     p_state text[], p_is_unwinding boolean[], p_current_step bigint[], p_steps text[],
     p_saga_data text[], p_error text[], p_waiting_for text[],
-    p_timer bigint[], p_due text[], p_ttl bigint[], p_consumes uuid[],
+    p_timer bigint[], p_due text[], p_ttl bigint[], p_consumes uuid[], p_closes text[],
     p_appends boolean[],
     p_stream text[], p_head bigint[], p_count int[],
     p_of int[], p_name text[], p_nth int[],
@@ -362,6 +371,16 @@ begin
         update highwater.saga_signals as g set is_used_up = true
         from unnest(p_id, p_consumes) as t(id, consumes)
         where g.signal_id = t.consumes and g.taken_by = t.id and t.id = any (recorded);
+    end if;
+    if array_remove(p_closes, null) <> '{}' then
+        insert into highwater.saga_closed_keys (saga_name, signal_key, saga_id)
+        select distinct on (s.saga_name, k.key) s.saga_name, k.key, s.saga_id
+        from unnest(p_id, p_closes) as t(id, closes)
+        join highwater.saga_states as s on s.saga_id = t.id
+        cross join lateral json_array_elements_text(t.closes::json) as k(key)
+        where t.id = any (recorded)
+        order by s.saga_name, k.key
+        on conflict (saga_name, signal_key) do update set saga_id = excluded.saga_id;
     end if;
     if v_left <> '{}' then
         is_any_due := highwater.leave_signals(recorded, v_left) or is_any_due;
@@ -564,9 +583,14 @@ begin
 end
 $$;
 
--- Keeps a signal that is not known yet; returns whether a saga that waits for it is due now.
-create function highwater.deliver_signal(p_id uuid, p_saga text, p_key text, p_data text)
-returns boolean
+-- Keeps a signal that is not known yet.
+--
+-- is_new: whether it was not. is_due: whether a saga that waits for it is due now. ended: the saga
+-- that waited for it, or would have, and has ended.
+create function highwater.deliver_signal(
+    p_id uuid, p_saga text, p_key text, p_data text,
+    out is_new boolean, out is_due boolean, out ended text
+)
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
@@ -577,10 +601,12 @@ begin
     insert into highwater.saga_signals (signal_id, saga_name, signal_key, data)
     values (p_id, p_saga, p_key, p_data::json)
     on conflict (signal_id, saga_name, signal_key) do nothing;
-    if not found then
-        return false;
+    is_new := found;
+    is_due := is_new and highwater.wake_waiting(array[p_saga], array[p_key]);
+    if is_new and not is_due then
+        select c.saga_id into ended from highwater.saga_closed_keys as c
+        where c.saga_name = p_saga and c.signal_key = p_key;
     end if;
-    return highwater.wake_waiting(array[p_saga], array[p_key]);
 end
 $$;
 

@@ -52,3 +52,11 @@ create table saga_signals (
 ) strict;
 
 create index saga_signals_open on saga_signals (saga_name, signal_key, nth) where is_used_up = 0;
+
+-- What ended sagas waited for, or would have, and which of them ended last.
+create table saga_closed_keys (
+    saga_name  text not null,
+    signal_key text not null,
+    saga_id    text not null,
+    primary key (saga_name, signal_key)
+) strict, without rowid;

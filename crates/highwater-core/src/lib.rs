@@ -93,7 +93,7 @@ pub use saga::{ClaimedSaga, CreatedSaga, NewSaga, SagaClaim, SagaLease, SagaProg
 pub use saga_counts::{OverdueSagas, SagaCounts};
 pub use saga_query::SagaQuery;
 pub use saga_request::{SagaRequest, UnknownSagaRequest};
-pub use saga_signal::Signal;
+pub use saga_signal::{Delivery, Signal};
 pub use saga_state::{SagaState, UnknownSagaState};
 pub use saga_step::{StepOutcome, StepRecord};
 pub use saga_store::{Each, SagaStore};

@@ -195,11 +195,19 @@ impl From<SagaId> for CorrelationId {
 }
 
 impl StreamName {
-    /// The stream in which a saga tells what becomes of it, `saga-{name}-{id}`.
+    /// The stream in which a saga tells what becomes of it, its own and no other saga's.
     ///
-    /// Fails when that is too long for a stream.
+    /// It is `saga-{name}-{id}` where that tells name and id apart: when the id is a UUID, or the
+    /// name has no `-`. Otherwise it is `saga-%{name}-{id}`, with each `-` and `%` of the name
+    /// written as `%2D` and `%25`. Fails when that is too long for a stream.
     pub fn of_saga(name: &SagaName, id: &SagaId) -> Result<Self, InvalidName> {
-        Self::new(format!("saga-{name}-{id}"))
+        let plain = format!("{name}-{id}");
+        if !name.as_str().starts_with('%') && saga_of(&plain) == Some((name.as_str(), id.as_str()))
+        {
+            return Self::new(format!("saga-{plain}"));
+        }
+        let name = name.as_str().replace('%', "%25").replace('-', "%2D");
+        Self::new(format!("saga-%{name}-{id}"))
     }
 
     /// The part before the first `-`, or the whole name when there is none.
@@ -213,6 +221,17 @@ impl StreamName {
             _ => Category(self.0.clone()),
         }
     }
+}
+
+/// How a text that was made of a name and an id is read: the id is the UUID at its end or, if there
+/// is none, what stands behind the first dash.
+fn saga_of(text: &str) -> Option<(&str, &str)> {
+    const UUID: usize = 36;
+    let cut = text.len().checked_sub(UUID).filter(|cut| text.is_char_boundary(*cut));
+    let tail = cut.map(|cut| text.split_at(cut));
+    tail.filter(|(_, id)| uuid::Uuid::try_parse(id).is_ok())
+        .and_then(|(name, id)| Some((name.strip_suffix('-')?, id)))
+        .or_else(|| text.split_once('-'))
 }
 
 #[cfg(test)]
@@ -239,6 +258,28 @@ mod tests {
             ("-x", "-x"),
         ] {
             assert_eq!(StreamName::from_static(stream).category(), category);
+        }
+    }
+
+    #[test]
+    fn no_two_sagas_share_a_stream_and_most_are_named_plainly() {
+        let uuid = "0190163d-8694-739b-aea5-966c26f8ad91";
+        let stream = |name: &str, id: &str| {
+            let (name, id) = (SagaName::new(name).unwrap(), SagaId::new(id).unwrap());
+            StreamName::of_saga(&name, &id).unwrap().to_string()
+        };
+        assert_eq!(stream("order", "order-7"), "saga-order-order-7");
+        assert_eq!(stream("book-trip", uuid), format!("saga-book-trip-{uuid}"));
+        assert_eq!(stream("book-trip", "trip-1"), "saga-%book%2Dtrip-trip-1");
+        let parts = ["a", "b", "a-b", "b-c", "c", "%a", "%a%2Db", "a%2Db", "-", "-a", "a-", "%"];
+        let parts = parts.map(str::to_owned).into_iter();
+        let parts: Vec<_> =
+            parts.flat_map(|part| [part.clone(), format!("{part}-{uuid}"), uuid.into()]).collect();
+        let mut seen = std::collections::HashMap::new();
+        for (name, id) in parts.iter().flat_map(|name| parts.iter().map(move |id| (name, id))) {
+            let stream = stream(name, id);
+            assert_eq!(StreamName::new(&stream).unwrap().category(), "saga");
+            assert_eq!(seen.entry(stream).or_insert((name, id)), &(name, id));
         }
     }
 

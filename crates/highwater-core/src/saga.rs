@@ -104,6 +104,12 @@ impl SagaRecord {
         })
     }
 
+    /// What it takes up: the bytes of its state and of its input.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.progress.data.as_str().len() + self.input.as_str().len()
+    }
+
     /// The latest lease, while somebody has it.
     #[must_use]
     pub fn lease(&self) -> Option<SagaLease> {
@@ -153,6 +159,9 @@ pub struct SagaClaim {
     pub ttl: Duration,
     /// How many sagas at most.
     pub limit: usize,
+    /// How many bytes of [states and inputs](SagaRecord::bytes) at most; the first saga is given
+    /// out though it has more.
+    pub max_bytes: usize,
     /// The kinds and versions that the owner can run.
     pub definitions: Vec<(SagaName, u32)>,
 }

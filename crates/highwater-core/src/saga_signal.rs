@@ -1,6 +1,6 @@
 //! What a waiting saga waits for.
 
-use crate::{EventId, Payload, SagaName, SignalKey};
+use crate::{EventId, Payload, SagaId, SagaName, SignalKey};
 
 /// Something that happened outside, for one saga that waits for it or is going to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,4 +14,18 @@ pub struct Signal {
     pub key: SignalKey,
     /// What it says.
     pub data: Payload,
+}
+
+/// What has become of a signal that was delivered; it is kept in any case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// A saga that waits for it goes on.
+    Woken,
+    /// No saga waits for it yet.
+    Kept,
+    /// It was delivered before.
+    Known,
+    /// No saga waits for it, and this one, which did or would have, has ended. A later saga that
+    /// waits for the same key would get it.
+    Ended(SagaId),
 }

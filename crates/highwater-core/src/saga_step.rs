@@ -16,6 +16,13 @@ pub struct StepRecord {
     pub attempts: u32,
     /// How often it has been compensated, in vain or not.
     pub compensation_attempts: u32,
+    /// How many attempts in a row were lost with their worker; the last of them is not counted
+    /// until the saga is taken over.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub lost_attempts: u32,
+    /// Whether an attempt was begun after others were lost.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_begun_again: bool,
     /// When its first recorded attempt began, by the worker's clock.
     pub started_at: DateTime<Utc>,
     /// When its last recorded attempt ended, by the worker's clock.
@@ -51,4 +58,12 @@ impl StepRecord {
             StepOutcome::Compensated | StepOutcome::Skipped => false,
         }
     }
+}
+
+fn is_none(attempts: &u32) -> bool {
+    *attempts == 0
+}
+
+fn is_false(is_so: &bool) -> bool {
+    !is_so
 }

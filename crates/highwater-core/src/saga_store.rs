@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    ClaimedSaga, CreatedSaga, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery,
+    ClaimedSaga, CreatedSaga, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery, Delivery,
     SagaRecord, SagaRecorded, SagaRequest, SagaTransition, Signal, StoreError, Wake,
 };
 
@@ -47,8 +47,9 @@ pub trait SagaStore: Send + Sync + 'static {
     /// Gives out sagas that are due, the longest due first, each under a lease with a new epoch.
     ///
     /// Only those whose name and version are among the definitions; none is given to two owners
-    /// at once. With their signals they hold at most [`PAGE_BYTES`](crate::PAGE_BYTES), or are
-    /// one: others stay due. A `ttl` or a limit of zero is `Invalid`.
+    /// at once. With their signals they hold at most [`PAGE_BYTES`](crate::PAGE_BYTES) and at most
+    /// what the claim has room for, or are one: others stay due. A `ttl` or a limit of zero is
+    /// `Invalid`.
     async fn claim_sagas(&self, claim: &SagaClaim) -> Result<Vec<ClaimedSaga>, StoreError>;
 
     /// Makes transitions, judged by [`SagaTransition::judge`].
@@ -77,7 +78,8 @@ pub trait SagaStore: Send + Sync + 'static {
     ///
     /// Delivering an id again does nothing, even when the signal has been used up; one that is
     /// delivered to another kind of saga, or under another key, is another signal.
-    async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError>;
+    /// Says when the only saga that is known to have waited for it has ended.
+    async fn deliver_signal(&self, signal: Signal) -> Result<Delivery, StoreError>;
 
     /// The saga, or `None` when there is none of this id.
     async fn saga(&self, id: &SagaId) -> Result<Option<SagaRecord>, StoreError>;
@@ -85,8 +87,9 @@ pub trait SagaStore: Send + Sync + 'static {
     /// The sagas that are searched for, those created last first, then by descending id.
     ///
     /// They hold at most [`PAGE_BYTES`](crate::PAGE_BYTES), or are one: where sagas are large there
-    /// are fewer than the limit. Only an empty page is the end. A limit of zero, or an `after`
-    /// that is not known, is `Invalid`.
+    /// are fewer than the limit. One that cannot be read is left out, and said in the log: it costs
+    /// nobody the others. Only an empty page is the end. A limit of zero, or an `after` that is not
+    /// known, is `Invalid`.
     async fn sagas(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError>;
 
     /// How many sagas do not go on by themselves, in time that does not grow with how many there
@@ -129,7 +132,7 @@ impl<S: SagaStore + ?Sized> SagaStore for Arc<S> {
         (**self).request_saga(id, request).await
     }
 
-    async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError> {
+    async fn deliver_signal(&self, signal: Signal) -> Result<Delivery, StoreError> {
         (**self).deliver_signal(signal).await
     }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::{EventId, SagaLease, SagaProgress, SagaRecord, SagaRequest, StoreError, StreamAppend};
+use crate::{
+    EventId, SagaLease, SagaProgress, SagaRecord, SagaRequest, SignalKey, StoreError, StreamAppend,
+};
 
 /// One move of a saga, made whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct SagaTransition {
     pub due: Due,
     /// The signal that it has used up.
     pub consumes: Option<EventId>,
+    /// The keys of signals for which it no longer comes, of a saga that ends.
+    pub closes: Vec<SignalKey>,
     /// Events to append in the same transaction.
     pub appends: Vec<StreamAppend>,
 }

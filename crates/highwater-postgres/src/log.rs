@@ -25,6 +25,7 @@ pub(crate) struct Log {
     pub(crate) appends: Held,
     pub(crate) saga_creations: Held,
     pub(crate) saga_records: Held,
+    pub(crate) saga_renewals: Held,
     pub(crate) saga_reads: Held,
     pub(crate) sql: Statements,
     pub(crate) options: PgOptions,
@@ -45,6 +46,7 @@ impl Log {
             appends: Held::default(),
             saga_creations: Held::default(),
             saga_records: Held::default(),
+            saga_renewals: Held::default(),
             saga_reads: Held::default(),
             sql,
             options,
@@ -60,7 +62,13 @@ impl Log {
         if timeout(longest + ANSWER_TIMEOUT, self.pool.close()).await.is_err() {
             tracing::warn!("a connection that somebody keeps was not closed");
         }
-        for held in [&self.appends, &self.saga_creations, &self.saga_records, &self.saga_reads] {
+        for held in [
+            &self.appends,
+            &self.saga_creations,
+            &self.saga_records,
+            &self.saga_renewals,
+            &self.saga_reads,
+        ] {
             held.close().await;
         }
     }

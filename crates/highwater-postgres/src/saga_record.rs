@@ -2,7 +2,7 @@
 
 use highwater_core::{
     Due, SagaId, SagaProgress, SagaRecord, SagaRecorded, SagaRequest, SagaTransition, SagaVerdict,
-    StoreError, StreamAppend,
+    SignalKey, StoreError, StreamAppend,
 };
 use sqlx::postgres::{PgBindIterExt, PgRow};
 use sqlx::{Row, SqlStr};
@@ -52,11 +52,16 @@ impl Entry for SagaTransition {
             .bind(all.iter().map(|t| due(t.due)).bind_iter())
             .bind(all.iter().map(|t| lease(t.due)).bind_iter())
             .bind(all.iter().map(|t| t.consumes.map(|id| id.as_uuid())).bind_iter())
+            .bind(all.iter().map(|t| closes(&t.closes)).bind_iter())
     }
 
     fn alone<'q>(&'q self, sql: &Statements) -> Option<PgQuery<'q>> {
-        let Self { lease: held, progress, consumes, .. } = self;
-        if consumes.is_some() || progress.waiting_for.is_some() || progress.is_unwinding {
+        let Self { lease: held, progress, consumes, closes, .. } = self;
+        if !closes.is_empty()
+            || consumes.is_some()
+            || progress.waiting_for.is_some()
+            || progress.is_unwinding
+        {
             return None;
         }
         let query = sql
@@ -94,6 +99,11 @@ impl Entry for SagaTransition {
 /// As JSON, which steps can always be; a text that is none is refused by the database.
 fn steps(progress: &SagaProgress) -> String {
     serde_json::to_string(&progress.steps).unwrap_or_default()
+}
+
+/// As JSON, which keys can always be.
+fn closes(keys: &[SignalKey]) -> Option<String> {
+    (!keys.is_empty()).then(|| serde_json::to_string(keys).unwrap_or_default())
 }
 
 /// As the function `record_sagas` takes it.

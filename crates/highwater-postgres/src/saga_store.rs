@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaName,
+    ClaimedSaga, CreatedSaga, Delivery, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaName,
     SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal,
     StoreError, Wake,
 };
 use sqlx::Row;
-use sqlx::postgres::{PgBindIterExt, PgConnection};
+use sqlx::postgres::{PgBindIterExt, PgConnection, PgRow};
 use tokio::time::Instant;
 
 use crate::PgStore;
@@ -24,6 +25,7 @@ use crate::log::Log;
 use crate::retry;
 use crate::saga_commit::Entry;
 use crate::saga_row::{Unreadable, claimed, counts, saga};
+use crate::row::{decode_error, text};
 
 #[async_trait]
 impl SagaStore for PgStore {
@@ -41,7 +43,7 @@ impl SagaStore for PgStore {
         let query = query.bind(microseconds(claim.ttl)).bind(rows(claim.limit));
         let query = query.bind(definitions().map(|(name, _)| name.as_str()).bind_iter());
         let query = query.bind(definitions().map(|(_, version)| i64::from(*version)).bind_iter());
-        let query = query.bind(log.options.page_size());
+        let query = query.bind(log.options.page_size().min(rows(claim.max_bytes)));
         let rows = log.fetch_all(query).await?;
         Ok(rows.iter().filter_map(|row| readable(claimed(row))).collect())
     }
@@ -74,7 +76,7 @@ impl SagaStore for PgStore {
         Err(StoreError::Unavailable("the saga moves faster than it can be asked".into()))
     }
 
-    async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError> {
+    async fn deliver_signal(&self, signal: Signal) -> Result<Delivery, StoreError> {
         let log = self.log();
         let query = log.sql.query(&log.sql.saga_deliver).bind(signal.id.as_uuid());
         let query = query.bind(signal.saga.as_str()).bind(signal.key.as_str());
@@ -82,11 +84,11 @@ impl SagaStore for PgStore {
         let deadline = log.deadline();
         log.with(deadline, move |conn| {
             let deliver = async move {
-                let row = waiting(query, deadline).fetch_one(conn).await?;
-                if row.try_get(0)? {
+                let delivery = delivery(&waiting(query, deadline).fetch_one(conn).await?)?;
+                if delivery == Delivery::Woken {
                     sagas_due.ring_all();
                 }
-                Ok(())
+                Ok(delivery)
             };
             deliver.boxed()
         })
@@ -154,8 +156,9 @@ impl Log {
             let query = query.bind(sorted.iter().map(|lease| lease.owner.as_str()).bind_iter());
             let query = query.bind(microseconds(ttl)).bind(lock_wait(end));
             let renew = async |conn: &mut PgConnection| query.fetch_one(conn).await;
-            // Not one of the pool: whoever takes all of those must not cost a worker its leases.
-            let row = self.saga_records.with(&self.pool, renew).await?;
+            // Neither one of the pool nor that of transitions: whoever takes all of those, or moves
+            // large sagas on, must not cost a worker its leases.
+            let row = self.saga_renewals.with(&self.pool, renew).await?;
             Ok(row.try_get::<Vec<_>, _>(0)?.into_iter().collect())
         })
         .await?;
@@ -204,12 +207,32 @@ impl Log {
         Ok(row.await?.as_ref().map(saga).transpose()?)
     }
 
-    /// The sagas that are searched for, those behind `after`.
+    /// The sagas that are searched for, those behind `after`; whoever cannot be read is passed over.
     async fn search(
         &self,
         query: &SagaQuery,
         after: Option<&SagaRecord>,
     ) -> Result<Vec<SagaRecord>, StoreError> {
+        let mut after = after.map(|saga| (saga.started_at, saga.id.to_string()));
+        let mut found = Vec::new();
+        loop {
+            let page = self.found_page(query, after.take(), query.limit).await?;
+            found.extend(page.iter().filter_map(|row| shown(saga(row))));
+            match page.last().map(place).transpose() {
+                // Not one of the page could be read: who sees none would take it for the end.
+                Ok(Some(last)) if found.is_empty() => after = Some(last),
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    async fn found_page(
+        &self,
+        query: &SagaQuery,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Vec<PgRow>, StoreError> {
+        let (started_at, id) = after.unzip();
         // Planned anew for each search: which index serves it depends on what is null.
         let search = self.sql.query(&self.sql.saga_search).persistent(false);
         let search = search
@@ -218,13 +241,39 @@ impl Log {
             .bind(query.state.map(SagaState::as_str))
             .bind(query.from)
             .bind(query.until)
-            .bind(after.map(|saga| saga.started_at))
-            .bind(after.map(|saga| saga.id.as_str()))
-            .bind(rows(query.limit))
+            .bind(started_at)
+            .bind(id)
+            .bind(rows(limit))
             .bind(self.options.page_size());
-        let rows = self.fetch_all(search).await?;
-        Ok(rows.iter().map(saga).collect::<Result<_, _>>()?)
+        self.fetch_all(search).await
     }
+}
+
+/// Where a saga stands in a search: when it was created, and its id.
+type Place = (DateTime<Utc>, String);
+
+fn place(row: &PgRow) -> Result<Place, sqlx::Error> {
+    Ok((row.try_get(18)?, row.try_get(0)?))
+}
+
+/// A saga that is searched for; one that cannot be read is left out, and costs nobody the others.
+fn shown(saga: Result<SagaRecord, Unreadable>) -> Option<SagaRecord> {
+    let log = |error: &Unreadable| {
+        let cause = error.source();
+        tracing::error!(%error, cause, "a saga that is searched for is left out");
+    };
+    saga.inspect_err(log).ok()
+}
+
+fn delivery(row: &PgRow) -> Result<Delivery, sqlx::Error> {
+    if !row.try_get::<bool, _>(0)? {
+        return Ok(Delivery::Known);
+    }
+    if row.try_get(1)? {
+        return Ok(Delivery::Woken);
+    }
+    let ended = text(row, 2)?.map(SagaId::new).transpose().map_err(decode_error)?;
+    Ok(ended.map_or(Delivery::Kept, Delivery::Ended))
 }
 
 /// A claimed saga; one that cannot be read is left until its lease ends, and holds up no other.

@@ -60,6 +60,7 @@ pub(crate) enum Element<S> {
     Step(Arc<dyn AnyStep<S>>),
     Wait(Arc<dyn AnyWait<S>>),
     Delay(Duration),
+    Opening(Arc<dyn AnyStep<S>>),
 }
 
 impl<S> Clone for Element<S> {
@@ -68,6 +69,7 @@ impl<S> Clone for Element<S> {
             Self::Step(step) => Self::Step(Arc::clone(step)),
             Self::Wait(wait) => Self::Wait(Arc::clone(wait)),
             Self::Delay(delay) => Self::Delay(*delay),
+            Self::Opening(opening) => Self::Opening(Arc::clone(opening)),
         }
     }
 }
@@ -136,7 +138,7 @@ impl<S> Checked<S> {
 
     fn step(&self, at: usize) -> Option<&Arc<dyn AnyStep<S>>> {
         match self.element(at) {
-            Some(Element::Step(step)) => Some(step),
+            Some(Element::Step(step) | Element::Opening(step)) => Some(step),
             _ => None,
         }
     }
@@ -167,6 +169,7 @@ where
             Element::Step(_) => Stage::Step,
             Element::Wait(_) => Stage::Wait,
             Element::Delay(delay) => Stage::Delay(*delay),
+            Element::Opening(_) => Stage::Opening,
         };
         self.elements.iter().map(|(name, element)| (name.clone(), stage(element))).collect()
     }
@@ -216,8 +219,19 @@ fn read<S: DeserializeOwned>(data: &Payload) -> Result<S, Trouble> {
     data.to().map_err(|error| Trouble::Unreadable(format!("its state cannot be read: {error}")))
 }
 
-/// A state that cannot be written leaves its step in doubt: what the step did has happened.
-fn write<S: Serialize>(state: &S) -> Result<Payload, Trouble> {
-    let unknown = |error| Trouble::Step(StepError::unknown(error));
-    Payload::of(state).map_err(unknown)
+/// The state as JSON that reads back as a state: a saga whose state cannot be read is one that
+/// nobody can compensate.
+///
+/// A state that cannot be kept leaves its step in doubt: what the step did has happened. It is
+/// not tried again, which would leave the same.
+fn write<S: Serialize + DeserializeOwned>(state: &S) -> Result<Payload, Trouble> {
+    let lasting = |error| Trouble::Step(StepError::lasting(Unkept(error)));
+    let data = Payload::of(state).map_err(lasting)?;
+    data.to::<S>().map_err(lasting)?;
+    Ok(data)
 }
+
+/// A state that is no JSON, or JSON that is no state.
+#[derive(Debug, thiserror::Error)]
+#[error("the state that it left does not survive as JSON")]
+struct Unkept(#[source] serde_json::Error);

@@ -3,12 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use highwater_core::{ClaimedSaga, Owner, SagaId, SagaName, SagaRecord, SagaStore};
+use highwater_core::{ClaimedSaga, Owner, SagaId, SagaLease, SagaName, SagaRecord, SagaStore};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::OrchestratorOptions;
+use crate::bytes::{Bytes, Load};
 use crate::definition::Definition;
+use crate::leases::{Kept, Leases};
 use crate::writer::Writer;
 
 /// A saga to be worked on.
@@ -19,11 +21,19 @@ pub(crate) struct Assignment {
     pub(crate) place: Place,
 }
 
-/// The place that a saga takes among those in flight, until this is dropped.
+/// The place that a saga takes among those in flight, and its lease, until this is dropped.
 pub(crate) struct Place {
     engine: Arc<Engine>,
     id: SagaId,
+    pub(crate) kept: Kept,
+    pub(crate) load: Load,
     _permit: OwnedSemaphorePermit,
+}
+
+/// What a saga that is about to be created takes up, should it be run here.
+pub(crate) struct Reserved {
+    permit: OwnedSemaphorePermit,
+    load: Load,
 }
 
 /// The parts of an orchestrator that outlive a run.
@@ -33,6 +43,11 @@ pub(crate) struct Engine {
     pub(crate) options: OrchestratorOptions,
     pub(crate) owner: Owner,
     pub(crate) slots: Arc<Semaphore>,
+    /// Bytes of states in flight.
+    pub(crate) bytes: Arc<Bytes>,
+    pub(crate) leases: Arc<Leases>,
+    /// The turn of a step that may be what ends processes.
+    pub(crate) suspects: Arc<Semaphore>,
     definitions: Mutex<HashMap<(SagaName, u32), Arc<dyn Definition>>>,
     /// Where sagas that are started here go, while this process runs any.
     desk: Mutex<Option<mpsc::UnboundedSender<Assignment>>>,
@@ -53,10 +68,13 @@ impl Engine {
     pub(crate) fn new(store: Arc<dyn SagaStore>, options: OrchestratorOptions) -> Self {
         let options = options.bounded();
         Self {
-            writer: Writer::new(&store, options.lease_ttl),
+            writer: Writer::new(&store, options.max_bytes),
             store,
             owner: Owner::new("sagas"),
             slots: Arc::new(Semaphore::new(options.max_in_flight)),
+            bytes: Bytes::new(options.max_bytes),
+            leases: Leases::new(options.lease_ttl, options.block_warning),
+            suspects: Arc::new(Semaphore::new(1)),
             options,
             definitions: Mutex::default(),
             desk: Mutex::default(),
@@ -90,16 +108,35 @@ impl Engine {
         (Desk(self), receiver)
     }
 
-    /// A place for a saga that is started here, if there is one and this process runs sagas.
-    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
+    /// A place for a saga that is started here with so many bytes, if there is one and this
+    /// process runs sagas.
+    pub(crate) fn reserve(&self, bytes: usize) -> Option<Reserved> {
         lock(&self.desk).as_ref()?;
-        Arc::clone(&self.slots).try_acquire_owned().ok()
+        let permit = Arc::clone(&self.slots).try_acquire_owned().ok()?;
+        Some(Reserved { permit, load: self.bytes.try_load(bytes)? })
+    }
+
+    /// Gives the saga, which was claimed at `asked_at`, the place that was kept for it.
+    pub(crate) fn take_reserved(
+        self: &Arc<Self>,
+        lease: SagaLease,
+        asked_at: Instant,
+        Reserved { permit, load }: Reserved,
+    ) -> Place {
+        lock(&self.watched).flying.insert(lease.id.clone());
+        let (id, kept) = (lease.id.clone(), self.leases.keep(lease, asked_at));
+        Place { engine: Arc::clone(self), id, kept, load, _permit: permit }
     }
 
     /// Gives the saga the place, and lets those who wait for it know that it is in flight.
-    pub(crate) fn take_place(self: &Arc<Self>, id: SagaId, permit: OwnedSemaphorePermit) -> Place {
-        lock(&self.watched).flying.insert(id.clone());
-        Place { engine: Arc::clone(self), id, _permit: permit }
+    pub(crate) fn take_place(
+        self: &Arc<Self>,
+        claimed: &ClaimedSaga,
+        asked_at: Instant,
+        permit: OwnedSemaphorePermit,
+    ) -> Option<Place> {
+        let load = self.bytes.load(claimed.record.bytes());
+        Some(self.take_reserved(claimed.record.lease()?, asked_at, Reserved { permit, load }))
     }
 
     /// Hands a saga that was created under a lease to the runner.

@@ -54,6 +54,16 @@ pub enum StartError {
         /// What goes wrong.
         reason: String,
     },
+    /// The state is larger than [`max_state_bytes`](crate::OrchestratorOptions::max_state_bytes).
+    #[error("the state of saga {id:?} has {bytes} bytes, the limit is {limit}")]
+    TooLarge {
+        /// The saga.
+        id: SagaId,
+        /// How many bytes it has.
+        bytes: usize,
+        /// How many it may have.
+        limit: usize,
+    },
     /// The stream of its events cannot be named after it.
     #[error(transparent)]
     Name(#[from] InvalidName),

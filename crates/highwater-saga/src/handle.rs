@@ -3,9 +3,10 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Decode, EventId, Handler, NewSaga, Payload, ProjectionName, Recorded,
-    SagaId, SagaName, SagaStore, Signal, SignalKey, Source, StoreError, StreamName,
+    ClaimedSaga, CreatedSaga, Decode, Delivery, EventId, NewSaga, Payload, ProjectionName,
+    Recorded, SagaId, SagaName, SagaStore, Signal, SignalKey, Source, StoreError, StreamName,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,9 +14,10 @@ use tokio::time::Instant;
 
 use crate::definition::Definition;
 use crate::engine::{Assignment, Engine};
-use crate::on_event::{OnEvent, signal_id};
+use crate::on_event::signal_id;
 use crate::saga_event::{self, SagaEvent};
-use crate::{Start, StartError};
+use crate::sameness::Sameness;
+use crate::{OnEvent, Start, StartError};
 
 /// Starts sagas of one kind and version, whose state is `S`, and signals to them.
 pub struct SagaHandle<S> {
@@ -39,15 +41,54 @@ impl<S: Serialize + DeserializeOwned> SagaHandle<S> {
     ///
     /// Starting it again with the same state starts nothing new and returns it as it stands;
     /// with another state, or under an id that another kind of saga has, it fails with
-    /// [`SagaTaken`](StoreError::SagaTaken).
+    /// [`SagaTaken`](StoreError::SagaTaken). Members that a release has added to the state do not
+    /// make it another one, when those that were stored without them are read as the same.
     pub async fn start(
         &self,
         start: impl Into<Start>,
         state: &S,
     ) -> Result<CreatedSaga, StartError> {
-        let Start { id, correlation_id, mut appends } = start.into();
+        self.start_again(start.into(), state, Sameness::ByState).await
+    }
+
+    /// Starts the saga, or finds the one that was started before.
+    async fn start_again(
+        &self,
+        start: Start,
+        state: &S,
+        sameness: Sameness,
+    ) -> Result<CreatedSaga, StartError> {
+        let input = self.input(&start.id, state)?;
+        let id = start.id.clone();
+        match self.create(start, input.clone()).await {
+            Err(StartError::Store(StoreError::SagaTaken { .. })) => {
+                let taken = || StoreError::SagaTaken { id: id.clone() };
+                let record = self.engine.store.saga(&id).await?.ok_or_else(taken)?;
+                let is_same =
+                    record.name == *self.name() && sameness.of::<S>(&record.input, &input);
+                if !is_same {
+                    return Err(taken().into());
+                }
+                tracing::info!(saga = %id, "started before, by a release with another state");
+                Ok(CreatedSaga { record, is_new: false })
+            }
+            created => created,
+        }
+    }
+
+    /// The state as JSON, if it survives being that and is not too large.
+    fn input(&self, id: &SagaId, state: &S) -> Result<Payload, StartError> {
+        let input = checked(id, state)?;
+        let (bytes, limit) = (input.as_str().len(), self.engine.options.max_state_bytes);
+        if bytes > limit {
+            return Err(StartError::TooLarge { id: id.clone(), bytes, limit });
+        }
+        Ok(input)
+    }
+
+    async fn create(&self, start: Start, input: Payload) -> Result<CreatedSaga, StartError> {
+        let Start { id, correlation_id, mut appends } = start;
         let definition = &self.definition;
-        let input = checked(&id, state)?;
         let plan: Vec<_> = definition.plan().into_iter().map(|(name, _)| name).collect();
         // Appends to streams that others may append to as well cannot share a commit.
         let is_shared = appends.is_empty();
@@ -61,7 +102,9 @@ impl<S: Serialize + DeserializeOwned> SagaHandle<S> {
             let event = saga_event::append(stream, &correlation_id, &[event]);
             appends.extend(event.map_err(|error| StoreError::invalid(error.to_string()))?);
         }
-        let (place, asked_at) = (self.engine.place(), Instant::now());
+        // Input and state are the same text at the outset.
+        let place = self.engine.reserve(2 * input.as_str().len());
+        let asked_at = Instant::now();
         let lease = (self.engine.owner.clone(), self.engine.options.lease_ttl);
         let saga = NewSaga {
             id,
@@ -78,8 +121,9 @@ impl<S: Serialize + DeserializeOwned> SagaHandle<S> {
             true => self.engine.writer.create(saga).await?,
             false => create_alone(&*self.engine.store, saga).await?,
         };
-        if let Some(permit) = place.filter(|_| created.is_new) {
-            let place = self.engine.take_place(created.record.id.clone(), permit);
+        let lease = created.record.lease().filter(|_| created.is_new);
+        if let Some((reserved, lease)) = place.zip(lease) {
+            let place = self.engine.take_reserved(lease, asked_at, reserved);
             let claimed = ClaimedSaga {
                 record: created.record.clone(),
                 is_takeover: false,
@@ -95,13 +139,14 @@ impl<S: Serialize + DeserializeOwned> SagaHandle<S> {
     /// Delivers a signal to the saga of this kind that waits for `key`, or is going to.
     ///
     /// Delivering the same `id` to the same key again does nothing: give it the id of the event
-    /// behind it.
+    /// behind it. The answer says whether a saga goes on with it, and whether the one that it was
+    /// for has [ended](Delivery::Ended).
     pub async fn deliver(
         &self,
         key: SignalKey,
         id: EventId,
         data: Payload,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Delivery, StoreError> {
         let signal = Signal { id, saga: self.name().clone(), key, data };
         self.engine.store.deliver_signal(signal).await
     }
@@ -112,13 +157,8 @@ impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> SagaHandle<S> {
     /// where projections are run.
     ///
     /// An event may be seen twice: an id that is made out of the event starts one saga all the
-    /// same.
-    pub fn start_on<E, I, F>(
-        &self,
-        name: ProjectionName,
-        source: I,
-        choose: F,
-    ) -> impl Handler<Event = E> + use<S, E, I, F>
+    /// same, also when a release between the two has added members to the state or removed some.
+    pub fn start_on<E, I, F>(&self, name: ProjectionName, source: I, choose: F) -> OnEvent<E>
     where
         E: Decode + Sync,
         I: Into<Source>,
@@ -127,12 +167,13 @@ impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> SagaHandle<S> {
         let handle = self.clone();
         OnEvent::new(name, source.into(), move |event: &Recorded<E>| {
             let (handle, chosen) = (handle.clone(), choose(event));
-            async move {
+            let start = async move {
                 if let Some((start, state)) = chosen {
-                    handle.start(start, &state).await?;
+                    handle.start_again(start, &state, Sameness::ByRelease).await?;
                 }
                 Ok(())
-            }
+            };
+            start.boxed()
         })
     }
 
@@ -141,12 +182,7 @@ impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> SagaHandle<S> {
     ///
     /// An event may be seen twice: it is one signal all the same. One that comes before its saga
     /// waits, or before there is one, is kept.
-    pub fn deliver_on<E, I, F>(
-        &self,
-        name: ProjectionName,
-        source: I,
-        choose: F,
-    ) -> impl Handler<Event = E> + use<S, E, I, F>
+    pub fn deliver_on<E, I, F>(&self, name: ProjectionName, source: I, choose: F) -> OnEvent<E>
     where
         E: Decode + Sync,
         I: Into<Source>,
@@ -156,12 +192,16 @@ impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> SagaHandle<S> {
         OnEvent::new(name, source.into(), move |event: &Recorded<E>| {
             let (handle, chosen) = (handle.clone(), choose(event));
             let id = signal_id(&by, event.id);
-            async move {
+            let deliver = async move {
                 if let Some((key, data)) = chosen {
-                    handle.deliver(key, id, data).await?;
+                    let delivered = handle.deliver(key.clone(), id, data).await?;
+                    if let Delivery::Ended(saga) = delivered {
+                        tracing::warn!(%saga, %key, "a signal for a saga that has ended");
+                    }
                 }
                 Ok(())
-            }
+            };
+            deliver.boxed()
         })
     }
 }

@@ -79,7 +79,8 @@
 //! | took too long, panicked | as its policy says | yes |
 //! | [`StepError::retry`] | as its policy says | no, it had no effect |
 //! | [`StepError::abort`] | no | no, it had no effect |
-//! | nothing, its worker died | by the next worker | yes |
+//! | left a state that cannot be kept | no | yes |
+//! | nothing, its worker died | by the next worker, [so often](OrchestratorOptions::max_deaths) | yes |
 //!
 //! One attempt that may have had an effect suffices, whatever later ones say.
 //!
@@ -98,14 +99,17 @@
 //!   their meaning.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod bytes;
 mod definition;
 mod engine;
 mod error;
 mod flight;
 mod handle;
-mod lease_keeper;
+mod hold;
+mod leases;
 mod machine;
 mod on_event;
+mod opening;
 mod options;
 mod orchestrator;
 mod retry_policy;
@@ -113,6 +117,7 @@ mod runner;
 mod saga;
 mod saga_data;
 mod saga_event;
+mod sameness;
 mod start;
 mod step;
 mod step_error;
@@ -124,6 +129,9 @@ mod writer;
 
 pub use error::{InvalidOption, RegisterError, StartError, WaitError};
 pub use handle::SagaHandle;
+pub use leases::BlockedStep;
+pub use on_event::OnEvent;
+pub use opening::Opening;
 pub use options::OrchestratorOptions;
 pub use orchestrator::Orchestrator;
 pub use retry_policy::RetryPolicy;

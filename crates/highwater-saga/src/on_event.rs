@@ -1,33 +1,43 @@
 //! What a saga has done about events: it is started, or signalled to.
 
-use std::future::Future;
-use std::marker::PhantomData;
+use std::fmt;
+use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use highwater_core::{
-    BoxError, Decode, EventId, Handler, IdempotencyKey, ProjectionName, Recorded, Source,
+    BoxError, Decode, EventId, Handler, IdempotencyKey, ProjectionName, Recorded, Source, Upcasters,
 };
 use uuid::Uuid;
 
-/// A handler that is a closure.
-pub(crate) struct OnEvent<E, F> {
+type Act<E> = dyn Fn(&Recorded<E>) -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync;
+
+/// A handler of [`SagaHandle::start_on`](crate::SagaHandle::start_on) or
+/// [`deliver_on`](crate::SagaHandle::deliver_on), to be registered where projections are run.
+pub struct OnEvent<E> {
     name: ProjectionName,
     source: Source,
-    act: F,
-    event: PhantomData<fn(E)>,
+    upcasters: Upcasters,
+    act: Arc<Act<E>>,
 }
 
-impl<E, F> OnEvent<E, F> {
-    pub(crate) fn new(name: ProjectionName, source: Source, act: F) -> Self {
-        Self { name, source, act, event: PhantomData }
+impl<E> OnEvent<E> {
+    pub(crate) fn new(
+        name: ProjectionName,
+        source: Source,
+        act: impl Fn(&Recorded<E>) -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name, source, upcasters: Upcasters::new(), act: Arc::new(act) }
+    }
+
+    /// Brings old events up to date before they are decoded.
+    #[must_use]
+    pub fn with_upcasters(mut self, upcasters: Upcasters) -> Self {
+        self.upcasters = upcasters;
+        self
     }
 }
 
-impl<E, F, Acting> Handler for OnEvent<E, F>
-where
-    E: Decode + Sync,
-    F: Fn(&Recorded<E>) -> Acting + Send + Sync + 'static,
-    Acting: Future<Output = Result<(), BoxError>> + Send,
-{
+impl<E: Decode + Sync> Handler for OnEvent<E> {
     type Event = E;
 
     fn name(&self) -> ProjectionName {
@@ -38,8 +48,21 @@ where
         self.source.clone()
     }
 
+    fn upcasters(&self) -> Upcasters {
+        self.upcasters.clone()
+    }
+
     async fn handle(&self, event: &Recorded<E>, _: &IdempotencyKey) -> Result<(), BoxError> {
         (self.act)(event).await
+    }
+}
+
+impl<E> fmt::Debug for OnEvent<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnEvent")
+            .field("name", &self.name)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
     }
 }
 

@@ -17,7 +17,8 @@ use crate::engine::Engine;
 use crate::options::TIME_MAX;
 use crate::runner::Runner;
 use crate::{
-    InvalidOption, OrchestratorOptions, RegisterError, Saga, SagaEvent, SagaHandle, WaitError,
+    BlockedStep, InvalidOption, OrchestratorOptions, RegisterError, Saga, SagaEvent, SagaHandle,
+    WaitError,
 };
 
 /// Events of a history read at a time.
@@ -87,7 +88,7 @@ impl Orchestrator {
     /// What has become of the saga, transition by transition, from the log where
     /// [`publish_events`](Saga::publish_events) has it told; none where it does not.
     ///
-    /// Fails with [`Invalid`](StoreError::Invalid) when somebody else wrote to its stream.
+    /// What somebody else wrote to its stream is passed over.
     pub async fn history(
         &self,
         events: &(impl EventStore + ?Sized),
@@ -100,15 +101,26 @@ impl Orchestrator {
         loop {
             let page = events.read(&source, &[], after, PAGE).await?;
             for event in page.events {
-                let told =
-                    event.decode().map_err(|error| StoreError::invalid(error.to_string()))?;
-                history.push(told);
+                let position = event.position;
+                match event.decode() {
+                    Ok(told) => history.push(told),
+                    Err(error) => {
+                        tracing::warn!(saga = %id, %position, %error, "an event of another's");
+                    }
+                }
             }
             if page.is_end {
                 return Ok(history);
             }
             after = page.scanned_to;
         }
+    }
+
+    /// The steps that keep their threads here for longer than
+    /// [`block_warning`](OrchestratorOptions::block_warning), each as long as it does.
+    #[must_use]
+    pub fn blocked_steps(&self) -> Vec<BlockedStep> {
+        self.engine.leases.blocked()
     }
 
     /// Why this process cannot run the saga, if it cannot.

@@ -3,6 +3,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use crate::options::TIME_MAX;
+
 /// How often and when a step, or a compensation, that fails is tried again.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryPolicy {
@@ -62,7 +64,8 @@ impl RetryPolicy {
         let chance = f64::from(RandomState::new().hash_one(failures) as u32) / f64::from(u32::MAX);
         let jitter = if self.jitter.is_nan() { 0.0 } else { self.jitter.clamp(0.0, 1.0) };
         let share = 1.0 - jitter * chance;
-        self.delay(failures).map(|delay| delay.mul_f64(share))
+        // The longest of all times is beyond what a float can give back.
+        self.delay(failures).map(|delay| delay.min(TIME_MAX).mul_f64(share))
     }
 }
 
@@ -94,6 +97,18 @@ mod tests {
             assert!(wait >= policy.first_delay / 2 && wait <= policy.first_delay, "{wait:?}");
         }
     }
+
+    #[test]
+    fn a_policy_without_end_waits_for_no_longer_than_a_life() {
+        for first_delay in [Duration::MAX, Duration::from_secs(1)] {
+            let cap = Duration::MAX;
+            let endless = RetryPolicy { first_delay, cap, factor: 1e300, ..RetryPolicy::default() };
+            for failures in 1..5 {
+                assert!(endless.draw(failures).is_some_and(|wait| wait <= TIME_MAX));
+            }
+        }
+    }
+
     #[test]
     fn a_policy_of_nonsense_still_waits_no_longer_than_its_cap() {
         for nonsense in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0] {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use highwater_core::{SagaClaim, StoreError, Wake};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::engine::{Assignment, Engine};
 use crate::flight::Flight;
@@ -35,6 +36,11 @@ impl Runner {
     pub(crate) async fn run(mut self) {
         let engine = Arc::clone(&self.engine);
         let (desk, mut started) = engine.open_desk();
+        let keeper = tokio::spawn({
+            let engine = Arc::clone(&engine);
+            async move { engine.leases.run(&*engine.store).await }
+        });
+        let _keeper = AbortOnDropHandle::new(keeper);
         let mut wait = engine.options.poll_interval;
         while !self.stop.is_cancelled() {
             let mut wake = engine.store.sagas_due();
@@ -70,6 +76,16 @@ impl Runner {
                 place = Arc::clone(&self.engine.slots).acquire_owned() => break place.ok()?,
             }
         };
+        while self.engine.bytes.room() == 0 {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return None,
+                Some(assignment) = started.recv() => self.fly(assignment),
+                Some(_) = self.flights.join_next() => {}
+                // One that was given up before it flew.
+                () = sleep(self.engine.options.poll_interval) => {}
+            }
+        }
         let more = self.engine.slots.available_permits().min(CLAIM_MAX - 1);
         let more = u32::try_from(more).unwrap_or(0);
         if let Ok(more) = Arc::clone(&self.engine.slots).try_acquire_many_owned(more) {
@@ -80,33 +96,35 @@ impl Runner {
 
     /// Claims as many sagas as there are places; says whether there may be more of them.
     async fn claim(&mut self, mut places: OwnedSemaphorePermit) -> Result<bool, StoreError> {
+        self.engine.leases.settle().await;
         let claim = SagaClaim {
             owner: self.engine.owner.clone(),
             ttl: self.engine.options.lease_ttl,
             limit: places.num_permits(),
+            max_bytes: self.engine.bytes.room(),
             definitions: self.engine.known(),
         };
         let asked_at = Instant::now();
         // A later answer would be of leases that have ended.
         let claimed = timeout_at(asked_at + claim.ttl, self.engine.store.claim_sagas(&claim)).await;
         let claimed = claimed.map_err(|late| StoreError::Unavailable(late.into()))??;
-        let is_full = claimed.len() >= claim.limit;
+        let bytes: usize = claimed.iter().map(|saga| saga.record.bytes()).sum();
+        // Bytes limit a claim, too; one that stops far below has left what is too large for now.
+        let is_full = claimed.len() >= claim.limit || bytes >= claim.max_bytes / 2;
         for saga in claimed {
-            if let Some(permit) = places.split(1) {
-                let place = self.engine.take_place(saga.record.id.clone(), permit);
+            let permit = places.split(1);
+            let place = permit.and_then(|permit| self.engine.take_place(&saga, asked_at, permit));
+            if let Some(place) = place {
                 self.fly(Assignment { claimed: saga, asked_at, place });
             }
         }
         Ok(is_full)
     }
 
-    fn fly(&mut self, Assignment { claimed, asked_at, place }: Assignment) {
+    fn fly(&mut self, assignment: Assignment) {
         let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
-        let Some(flight) = Flight::new(engine, claimed, asked_at, stop) else { return };
-        self.flights.spawn(async move {
-            flight.run().await;
-            drop(place);
-        });
+        let Some(flight) = Flight::new(engine, assignment, stop) else { return };
+        self.flights.spawn(flight.run());
     }
 
     /// Waits until more sagas may be due; those that are started here need no claim.

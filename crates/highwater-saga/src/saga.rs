@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use highwater_core::SagaName;
 
 use crate::definition::{AnyStep, Checked, Element};
+use crate::opening::{Opened, Opening};
 use crate::step::Direction;
 use crate::{
     RegisterError, RetryPolicy, SagaData, Step, StepContext, StepError, StepOptions, StepResult,
@@ -26,6 +27,7 @@ pub struct Saga<S> {
     version: u32,
     deadline: Option<Duration>,
     publishes_events: bool,
+    opening: Option<(String, Element<S>)>,
     elements: Vec<(String, Element<S>)>,
 }
 
@@ -38,6 +40,7 @@ impl<S: Send + 'static> Saga<S> {
             version: 1,
             deadline: None,
             publishes_events: false,
+            opening: None,
             elements: Vec::new(),
         }
     }
@@ -65,6 +68,18 @@ impl<S: Send + 'static> Saga<S> {
     #[must_use]
     pub fn publish_events(mut self) -> Self {
         self.publishes_events = true;
+        self
+    }
+
+    /// Says how what the saga was started with is made undone, such as events of
+    /// [`Start::appending`](crate::Start::appending).
+    ///
+    /// It stands first in the list of steps, and is compensated last whenever the saga gives up,
+    /// also before its first step.
+    #[must_use]
+    pub fn opening<T: Opening<S>>(mut self, opening: T) -> Self {
+        let element = Element::Opening(Arc::new(Opened(opening)));
+        self.opening = Some((T::NAME.to_owned(), element));
         self
     }
 
@@ -96,7 +111,8 @@ impl<S: Send + 'static> Saga<S> {
             return Err(RegisterError::NoSteps(name));
         }
         let mut names = HashSet::new();
-        for (step, _) in &self.elements {
+        let elements: Vec<_> = self.opening.into_iter().chain(self.elements).collect();
+        for (step, _) in &elements {
             if step.is_empty() || step.contains('/') || step.chars().any(char::is_control) {
                 return Err(RegisterError::StepName { saga: name, step: step.clone() });
             }
@@ -109,7 +125,7 @@ impl<S: Send + 'static> Saga<S> {
             version: self.version,
             deadline: self.deadline,
             publishes_events: self.publishes_events,
-            elements: self.elements,
+            elements,
         })
     }
 }
@@ -207,13 +223,15 @@ where
 
 impl<S> Clone for Saga<S> {
     fn clone(&self) -> Self {
-        Self { name: self.name.clone(), elements: self.elements.clone(), ..*self }
+        let (opening, elements) = (self.opening.clone(), self.elements.clone());
+        Self { name: self.name.clone(), opening, elements, ..*self }
     }
 }
 
 impl<S> std::fmt::Debug for Saga<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let steps: Vec<&str> = self.elements.iter().map(|(name, _)| name.as_str()).collect();
+        let elements = self.opening.iter().chain(&self.elements);
+        let steps: Vec<&str> = elements.map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Saga")
             .field("name", &self.name)
             .field("version", &self.version)

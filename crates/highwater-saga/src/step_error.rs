@@ -39,6 +39,26 @@ impl StepError {
         Self { source: error.into(), is_final: false, is_in_doubt: true }
     }
 
+    /// Give up: what the step did stands, and what it left cannot be kept.
+    pub(crate) fn lasting(error: impl Into<BoxError>) -> Self {
+        Self { source: error.into(), is_final: true, is_in_doubt: true }
+    }
+
+    /// Wait on: the signal is none that can be used, such as one of another form.
+    ///
+    /// What [`Wait::received`](crate::Wait::received) says of a signal that says nothing about the
+    /// saga. An error of `serde_json`, however it is wrapped here, says the same. Elsewhere it is
+    /// [`abort`](Self::abort).
+    pub fn malformed(error: impl Into<BoxError>) -> Self {
+        Self::abort(Malformed(error.into()))
+    }
+
+    /// Whether it was a signal that could not be used.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        self.source.is::<Malformed>() || self.source.is::<serde_json::Error>()
+    }
+
     /// The step's time was up, or the saga's.
     pub(crate) fn timed_out(limit: Duration) -> Self {
         Self::unknown(TimedOut(limit))
@@ -99,6 +119,11 @@ impl fmt::Debug for StepError {
             .finish()
     }
 }
+
+/// A signal of another form.
+#[derive(Debug, thiserror::Error)]
+#[error("malformed: {0}")]
+struct Malformed(BoxError);
 
 /// The end of a step's time.
 #[derive(Debug, thiserror::Error)]

@@ -8,30 +8,40 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use highwater_core::{
-    CreatedSaga, Each, GroupCommit, NewSaga, SagaId, SagaLease, SagaRecorded, SagaStore,
-    SagaTransition, StoreError,
+    CreatedSaga, Each, GroupCommit, NewSaga, SagaId, SagaRecorded, SagaStore, SagaTransition,
+    StoreError,
 };
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
 /// Sagas in one commit; beyond it the latency of a commit grows faster than its throughput.
 const GROUP_MAX: usize = 512;
 
-/// Bytes of states in one commit, which is one message to a database. A larger one goes alone.
-const GROUP_BYTES_MAX: usize = 16 << 20;
+/// Bytes of states in one commit, which is one message to a database. A larger one goes alone. No
+/// more, so that a renewal of leases does not wait for long behind one.
+const GROUP_BYTES_MAX: usize = 4 << 20;
+
+/// How long one commit may take; a store that is away for longer is asked again.
+const COMMIT_MAX: Duration = Duration::from_secs(60);
 
 type Grouped<Req, Res> = GroupCommit<Req, Result<Res, StoreError>>;
 
-/// Creates, moves and renews sagas, each group of concurrent requests in one call to the store.
+/// Creates sagas and moves them on, each group of concurrent requests in one call to the store.
 #[derive(Debug)]
 pub(crate) struct Writer {
     creations: Grouped<NewSaga, CreatedSaga>,
     transitions: Grouped<SagaTransition, SagaRecorded>,
-    renewals: Grouped<SagaLease, ()>,
+    /// Bytes that may wait for their commit; what is beyond waits outside.
+    room: Semaphore,
+    room_max: u32,
 }
 
 impl Writer {
     /// Panics outside a tokio runtime.
-    pub(crate) fn new(store: &Arc<dyn SagaStore>, ttl: Duration) -> Self {
-        let (create, record, renew) = (Arc::clone(store), Arc::clone(store), Arc::clone(store));
+    pub(crate) fn new(store: &Arc<dyn SagaStore>, max_bytes: usize) -> Self {
+        let (create, record) = (Arc::clone(store), Arc::clone(store));
+        let room = max_bytes.min(Semaphore::MAX_PERMITS);
+        let room_max = u32::try_from(room).unwrap_or(u32::MAX);
         Self {
             creations: GroupCommit::new(
                 |sagas| choose(sagas.iter().map(|saga| (&saga.id, saga.input.as_str().len()))),
@@ -51,18 +61,13 @@ impl Writer {
                         .boxed()
                 },
             ),
-            renewals: GroupCommit::new(
-                |leases| choose(leases.iter().map(|lease| (&lease.id, 0))),
-                move |leases| {
-                    let store = Arc::clone(&renew);
-                    each(leases, move |all| async move { store.renew_sagas(all, ttl).await })
-                        .boxed()
-                },
-            ),
+            room: Semaphore::new(room),
+            room_max,
         }
     }
 
     pub(crate) async fn create(&self, saga: NewSaga) -> Result<CreatedSaga, StoreError> {
+        let _room = self.enter(saga.input.as_str().len()).await;
         answer(self.creations.submit(saga).await)
     }
 
@@ -70,11 +75,14 @@ impl Writer {
         &self,
         transition: SagaTransition,
     ) -> Result<SagaRecorded, StoreError> {
+        let _room = self.enter(transition.progress.data.as_str().len()).await;
         answer(self.transitions.submit(transition).await)
     }
 
-    pub(crate) async fn renew(&self, lease: SagaLease) -> Result<(), StoreError> {
-        answer(self.renewals.submit(lease).await)
+    /// Room for a request of so many bytes; one that is larger than all takes all of it.
+    async fn enter(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, self.room_max.max(1));
+        self.room.acquire_many(bytes).await.ok()
     }
 }
 
@@ -101,7 +109,8 @@ where
     Res: Debug,
 {
     let expected = requests.len();
-    let error = match call(requests).await {
+    let answers = timeout(COMMIT_MAX, call(requests)).await;
+    let error = match answers.unwrap_or_else(|late| Err(StoreError::Unavailable(late.into()))) {
         Ok(answers) if answers.len() == expected => return answers,
         Ok(answers) => StoreError::Backend(
             format!("{} answers to a batch of {expected}", answers.len()).into(),

@@ -99,6 +99,7 @@ pub(crate) async fn record(
     // First of all, for what one saga leaves may be what another begins to wait for.
     for (saga, made) in &moving {
         is_any_due |= end_wait(conn, &saga.record, made).await?;
+        saga_signals::close(conn, &saga.record, &made.closes).await?;
     }
     let mut rows = Vec::with_capacity(moving.len());
     for (mut saga, made) in moving {

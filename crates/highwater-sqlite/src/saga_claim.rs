@@ -45,16 +45,9 @@ pub(crate) async fn renew(
     ttl: Duration,
 ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
     let now = now(conn).await?;
-    let mut found = saga_rows::find(&mut *conn, leases.iter().map(|lease| &lease.id)).await?;
-    let mut rows = Vec::with_capacity(leases.len());
-    let renew = |lease: &SagaLease| {
-        let unknown = || StoreError::SagaUnknown { id: lease.id.clone() };
-        let mut saga = found.remove(&lease.id).ok_or_else(unknown)??;
-        saga.renew(lease, ttl, now)?;
-        rows.push(saga);
-        Ok(())
-    };
-    let answers = leases.iter().map(renew).collect();
-    saga_rows::put(conn, &rows).await?;
+    let mut answers = Vec::with_capacity(leases.len());
+    for lease in leases {
+        answers.push(saga_rows::renew(conn, lease, ttl, now).await?);
+    }
     Ok(answers)
 }

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use highwater_core::{
-    BoxError, CorrelationId, Owner, Payload, SagaId, SagaName, SagaProgress, SagaRecord, StoreError,
+    BoxError, CorrelationId, Owner, Payload, SagaId, SagaLease, SagaName, SagaProgress, SagaRecord,
+    StoreError,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection, SqliteExecutor};
@@ -59,6 +60,32 @@ pub(crate) async fn put_off(
     let put_off = sqlx::query("update saga_states set due_at = ?2 where saga_id = ?1");
     let put_off = put_off.bind(id.to_string()).bind(after(now, time)).execute(conn).await;
     put_off.map(drop).map_err(store_error)
+}
+
+/// Extends the lease to `ttl` from `now`, if it is the latest; the saga itself, which may be large,
+/// is not read.
+pub(crate) async fn renew(
+    conn: &mut SqliteConnection,
+    lease: &SagaLease,
+    ttl: Duration,
+    now: i64,
+) -> Result<Result<(), StoreError>, StoreError> {
+    let renew = sqlx::query(include_str!("../sql/saga_renew.sql"))
+        .bind(lease.id.to_string())
+        .bind(lease.epoch.cast_signed())
+        .bind(lease.owner.as_str().to_owned())
+        .bind(after(now, ttl));
+    let renewed = renew.execute(&mut *conn).await.map_err(store_error)?;
+    if renewed.rows_affected() > 0 {
+        return Ok(Ok(()));
+    }
+    let known = sqlx::query("select 1 from saga_states where saga_id = ?1");
+    let known = known.bind(lease.id.to_string()).fetch_optional(conn).await.map_err(store_error)?;
+    let (id, epoch) = (lease.id.clone(), lease.epoch);
+    Ok(Err(match known {
+        Some(_) => StoreError::SagaLeaseLost { id, epoch },
+        None => StoreError::SagaUnknown { id },
+    }))
 }
 
 fn bind(statement: Statement, Saga { record, due, timer, deadline }: &Saga) -> Statement {

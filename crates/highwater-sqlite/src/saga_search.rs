@@ -1,17 +1,18 @@
 //! Finds sagas that are due, and those that somebody searches for.
 
+use std::error::Error;
 use std::time::Duration;
 
 use highwater_core::{
     OverdueSagas, PageBudget, SagaClaim, SagaCounts, SagaId, SagaName, SagaQuery, SagaRecord,
     SagaState, StoreError,
 };
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use crate::error::{damaged, store_error};
 use crate::leases::TTL_MAX;
 use crate::saga_rows::saga;
-use crate::sagas::Saga;
 
 /// A search whose first condition is one that an index serves: SQLite plans a statement before
 /// it knows which of its parameters are null.
@@ -56,13 +57,47 @@ pub(crate) async fn due(
     Ok(due.into_iter().take_while(|(.., bytes)| fits(*bytes)).map(|(_, id, _)| id).collect())
 }
 
-/// The sagas that are searched for, those behind `after`, of at most `bytes` or one.
+/// Where a saga stands in a search: when it was created, and its id.
+pub(crate) type Place = (i64, String);
+
+/// The sagas that are searched for, those behind `after`, of at most `bytes` or one; whoever
+/// cannot be read is passed over.
 pub(crate) async fn search(
     conn: &mut SqliteConnection,
     query: &SagaQuery,
-    after: Option<&SagaRecord>,
+    after: Option<Place>,
     bytes: i64,
 ) -> Result<Vec<SagaRecord>, StoreError> {
+    let (mut found, mut after) = (Vec::new(), after);
+    loop {
+        let rows = page(conn, query, after.take(), bytes).await?;
+        for row in &rows {
+            match saga(row) {
+                Ok(saga) => found.push(saga.record),
+                Err(error) => {
+                    let cause = error.source().map(ToString::to_string);
+                    tracing::error!(cause, "a saga that is searched for is left out");
+                }
+            }
+        }
+        match rows.last().map(place).transpose() {
+            // Not one of the page could be read: who sees none would take it for the end.
+            Ok(Some(last)) if found.is_empty() => after = Some(last),
+            _ => return Ok(found),
+        }
+    }
+}
+
+fn place(row: &SqliteRow) -> Result<Place, sqlx::Error> {
+    Ok((row.try_get(18)?, row.try_get(0)?))
+}
+
+async fn page(
+    conn: &mut SqliteConnection,
+    query: &SagaQuery,
+    after: Option<Place>,
+    bytes: i64,
+) -> Result<Vec<SqliteRow>, StoreError> {
     let sql = match query {
         SagaQuery { correlation_id: Some(_), .. } => BY_CORRELATION,
         SagaQuery { state: Some(_), .. } => BY_STATE,
@@ -75,13 +110,11 @@ pub(crate) async fn search(
         .bind(query.state.map(SagaState::as_str))
         .bind(query.from.map_or(i64::MIN, |from| from.timestamp_micros()))
         .bind(query.until.map_or(i64::MAX, |until| until.timestamp_micros()))
-        .bind(after.map_or(i64::MAX, |saga| saga.started_at.timestamp_micros()))
-        .bind(after.map_or_else(String::new, |saga| saga.id.to_string()))
+        .bind(after.as_ref().map_or(i64::MAX, |(started_at, _)| *started_at))
+        .bind(after.map_or_else(String::new, |(_, id)| id))
         .bind(i64::try_from(query.limit).unwrap_or(i64::MAX))
         .bind(bytes);
-    let rows = rows.fetch_all(conn).await.map_err(store_error)?;
-    let sagas: Result<Vec<Saga>, _> = rows.iter().map(saga).collect();
-    Ok(sagas?.into_iter().map(|saga| saga.record).collect())
+    rows.fetch_all(conn).await.map_err(store_error)
 }
 
 /// How many sagas do not go on by themselves; see the trait.

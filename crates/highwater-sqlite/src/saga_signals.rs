@@ -1,20 +1,51 @@
 //! Signals: kept until a saga that waits for them has used them up, and known for ever.
 
-use highwater_core::{EventId, Payload, SagaRecord, Signal, StoreError};
+use highwater_core::{
+    Delivery, EventId, Payload, SagaId, SagaRecord, Signal, SignalKey, StoreError,
+};
 use sqlx::{Row as _, SqliteConnection};
 
-use crate::error::store_error;
+use crate::error::{damaged, store_error};
 use crate::insert::Statement;
 
-/// Keeps the signal; says whether a saga that waits for it is due now.
-pub(crate) async fn keep(conn: &mut SqliteConnection, signal: &Signal) -> Result<bool, StoreError> {
+/// Keeps the signal; says whether it was known, and whether a saga that waits for it is due now.
+pub(crate) async fn keep(
+    conn: &mut SqliteConnection,
+    signal: &Signal,
+) -> Result<Delivery, StoreError> {
     let (saga, key) = (signal.saga.to_string(), signal.key.to_string());
     let keep = sqlx::query(include_str!("../sql/signal_keep.sql"))
         .bind(signal.id.as_uuid())
         .bind(saga.clone())
         .bind(key.clone())
         .bind(signal.data.as_str().to_owned());
-    Ok(run(conn, keep).await? > 0 && wake(conn, saga, key).await?)
+    if run(conn, keep).await? == 0 {
+        return Ok(Delivery::Known);
+    }
+    if wake(conn, saga.clone(), key.clone()).await? {
+        return Ok(Delivery::Woken);
+    }
+    let ended = "select saga_id from saga_closed_keys where saga_name = ?1 and signal_key = ?2";
+    let ended = sqlx::query_scalar(ended).bind(saga).bind(key).fetch_optional(conn).await;
+    let ended: Option<String> = ended.map_err(store_error)?;
+    let ended = ended.map(SagaId::new).transpose().map_err(damaged)?;
+    Ok(ended.map_or(Delivery::Kept, Delivery::Ended))
+}
+
+/// Notes that the saga, which ends, no longer comes for signals of these keys.
+pub(crate) async fn close(
+    conn: &mut SqliteConnection,
+    saga: &SagaRecord,
+    keys: &[SignalKey],
+) -> Result<(), StoreError> {
+    for key in keys {
+        let close = sqlx::query(include_str!("../sql/signal_close.sql"))
+            .bind(saga.name.to_string())
+            .bind(key.to_string())
+            .bind(saga.id.to_string());
+        run(conn, close).await?;
+    }
+    Ok(())
 }
 
 /// The oldest signal that the saga waits for, which is its own from now on.

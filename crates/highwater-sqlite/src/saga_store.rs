@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery,
+    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery, Delivery,
     SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, StoreError, Wake,
 };
 
@@ -26,14 +26,14 @@ impl SagaStore for SqliteStore {
             return Err(StoreError::invalid("a claim of no sagas, or for no time"));
         }
         // Asked of a reader first, so that idle workers do not take turns writing nothing.
-        let (asked, page) = (claim.clone(), self.page());
+        let (asked, page) = (claim.clone(), self.page_of(claim));
         let due = self
             .read_with(|conn| Box::pin(async move { saga_search::due(conn, &asked, page).await }))
             .await?;
         if due.is_empty() {
             return Ok(Vec::new());
         }
-        let (claim, page) = (claim.clone(), self.page());
+        let (page, claim) = (self.page_of(claim), claim.clone());
         self.write_with(move |conn| {
             Box::pin(async move { saga_claim::claim(conn, &claim, page).await })
         })
@@ -74,15 +74,15 @@ impl SagaStore for SqliteStore {
         .await
     }
 
-    async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError> {
+    async fn deliver_signal(&self, signal: Signal) -> Result<Delivery, StoreError> {
         let sagas_due = self.sagas_due.clone();
         self.transact(|mut tx| async move {
-            let is_any_due = saga_signals::keep(&mut tx, &signal).await?;
+            let delivery = saga_signals::keep(&mut tx, &signal).await?;
             tx.commit().await.map_err(store_error)?;
-            if is_any_due {
+            if delivery == Delivery::Woken {
                 sagas_due.ring_all();
             }
-            Ok(())
+            Ok(delivery)
         })
         .await
     }
@@ -106,13 +106,14 @@ impl SagaStore for SqliteStore {
             None => None,
             Some(id) => {
                 let unknown = || StoreError::invalid(format!("saga {id:?} to search after"));
-                Some(self.saga(id).await?.ok_or_else(unknown)?)
+                let saga = self.saga(id).await?.ok_or_else(unknown)?;
+                Some((saga.started_at.timestamp_micros(), saga.id.to_string()))
             }
         };
         let (query, bytes) = (query.clone(), self.page_bytes());
         self.read_with(move |conn| {
             let search =
-                async move { saga_search::search(conn, &query, after.as_ref(), bytes).await };
+                async move { saga_search::search(conn, &query, after, bytes).await };
             Box::pin(search)
         })
         .await

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use highwater_core::{
-    ClaimedSaga, Due, NewSaga, Owner, SagaLease, SagaProgress, SagaRecord, SagaRequest, SagaState,
+    ClaimedSaga, Due, NewSaga, Owner, SagaProgress, SagaRecord, SagaRequest, SagaState,
     SagaTransition, Signal, StoreError,
 };
 
@@ -85,21 +85,6 @@ impl Saga {
             Due::OnTimer => [self.timer, deadline].into_iter().flatten().min(),
             Due::OnRequest => None,
         });
-    }
-
-    /// Extends the lease to `ttl` from `now`, if it is the latest.
-    pub(crate) fn renew(
-        &mut self,
-        lease: &SagaLease,
-        ttl: Duration,
-        now: i64,
-    ) -> Result<(), StoreError> {
-        if self.record.lease().as_ref() != Some(lease) {
-            let (id, epoch) = (lease.id.clone(), lease.epoch);
-            return Err(StoreError::SagaLeaseLost { id, epoch });
-        }
-        self.schedule(Some(after(now, ttl)));
-        Ok(())
     }
 
     /// Asks for something, and makes the saga due unless somebody holds its lease.

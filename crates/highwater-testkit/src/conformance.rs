@@ -193,6 +193,7 @@ macro_rules! conformance {
             a_renewed_lease_is_kept
             a_repeated_transition_is_made_once
             a_timer_makes_a_saga_due_and_is_told_at_the_claim
+            a_claim_gives_out_no_more_bytes_than_it_asks_for
             a_deadline_makes_a_saga_due_unless_it_is_unwinding
             a_claim_of_nothing_is_refused
             the_longest_due_is_claimed_first
@@ -219,6 +220,7 @@ macro_rules! conformance {
             a_signal_that_is_delivered_again_counts_once
             a_signal_for_something_else_wakes_nobody
             a_signal_goes_to_one_saga
+            whoever_delivers_a_signal_is_told_what_becomes_of_it
             one_event_may_be_a_signal_to_several_sagas
             a_signal_whose_taker_gives_up_goes_to_the_next
             a_signal_that_is_left_meets_the_wait_of_the_next

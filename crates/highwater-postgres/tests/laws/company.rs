@@ -5,8 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use highwater_core::{
-    Appended, ClaimedSaga, CreatedSaga, Due, Each, EventStore, EventType, Imported, NewEvent,
-    NewSaga, Offset, Owner, Page, Payload, SagaClaim, SagaCounts, SagaId, SagaLease, SagaName,
+    Appended, ClaimedSaga, CreatedSaga, Due, Each, EventStore, EventType, Imported, NewEvent, NewSaga, Offset, Owner, Page, Payload, SagaClaim, SagaCounts, SagaId, SagaLease, SagaName, Delivery,
     SagaProgress, SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition,
     Signal, Source, StoreError, StreamAppend, StreamName, Wake,
 };
@@ -70,6 +69,7 @@ fn no_move() -> SagaTransition {
         timer: None,
         due: Due::OnRequest,
         consumes: None,
+        closes: Vec::new(),
         appends: Vec::new(),
     }
 }
@@ -116,7 +116,7 @@ impl SagaStore for InCompany {
         self.0.request_saga(id, request).await
     }
 
-    async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError> {
+    async fn deliver_signal(&self, signal: Signal) -> Result<Delivery, StoreError> {
         self.0.deliver_signal(signal).await
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use highwater_core::{SagaRecord, SagaState, SagaStore, StoreError};
+use highwater_core::{SagaQuery, SagaRecord, SagaState, SagaStore, StoreError};
 use highwater_testkit::Fixture;
 
 use crate::sagas::{asking, to, trip};
@@ -27,6 +27,12 @@ async fn a_saga_that_cannot_be_read_holds_up_no_other() {
     claimed.sort_by_key(|saga| saga.id.clone());
     let ids: Vec<_> = claimed.iter().map(|saga| saga.id.as_str()).collect();
     assert_eq!(ids, ["trip-1", "trip-2"]);
+    for limit in [2, 3] {
+        let query = SagaQuery { limit, ..SagaQuery::default() };
+        let found = store.sagas(&query).await.unwrap();
+        let ids: Vec<_> = found.iter().map(|saga| saga.id.as_str()).collect();
+        assert_eq!(ids, ["trip-2", "trip-1"]);
+    }
 
     let damaged = SagaRecord { id: trip(0).id, ..claimed[0].clone() };
     let is_damage = |error: &StoreError| {

@@ -32,7 +32,13 @@ pub(crate) fn trip(n: usize) -> NewSaga {
 }
 
 pub(crate) fn asking(owner: &str, ttl: Duration, limit: usize) -> SagaClaim {
-    SagaClaim { owner: Owner::new(owner), ttl, limit, definitions: vec![(TRIP, 1)] }
+    SagaClaim {
+        owner: Owner::new(owner),
+        ttl,
+        limit,
+        max_bytes: usize::MAX,
+        definitions: vec![(TRIP, 1)],
+    }
 }
 
 /// Creates sagas under a lease of `owner`.
@@ -55,6 +61,7 @@ pub(crate) fn to(saga: &SagaRecord, state: SagaState) -> SagaTransition {
         timer: None,
         due: if state.is_final() { Due::OnRequest } else { Due::Held(LONG) },
         consumes: None,
+        closes: Vec::new(),
         appends: Vec::new(),
     }
 }

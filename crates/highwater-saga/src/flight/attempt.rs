@@ -1,15 +1,20 @@
 //! Having the user's code answer.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::FutureExt;
+use highwater_core::Payload;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
 use super::Flight;
 use crate::definition::Trouble;
+use crate::hold::Hold;
 use crate::machine::{Attempt, Outcome};
 use crate::options::TIME_MAX;
 use crate::step::{Direction, TIMEOUT};
@@ -33,12 +38,16 @@ impl Flight {
             Attempt::Receive(at) | Attempt::TimeOut(at) => {
                 let signal = self.signal.as_ref().filter(|_| attempt == Attempt::Receive(at));
                 return Some(match unless_panicking(|| definition.arrived(at, data, signal)) {
-                    Ok(arrived) => arrived.map_or_else(given_up, Outcome::Done),
+                    Ok(Ok(data)) => self.done(data),
+                    Ok(Err(Trouble::Step(error))) if signal.is_some() && error.is_malformed() => {
+                        Outcome::PassedOver(error.text())
+                    }
+                    Ok(Err(trouble)) => given_up(trouble),
                     Err(panicked) => given_up(StepError::abort(panicked).into()),
                 });
             }
         };
-        if self.keeper.has_expired() {
+        if !self.place.kept.is_held().await {
             return None;
         }
         let cx = self.context(at, direction);
@@ -46,19 +55,23 @@ impl Flight {
         let span = tracing::debug_span!(
             "step", saga = %self.saga.id, step = cx.step, ?direction, attempt = cx.attempt
         );
-        let work = timeout(limit, definition.go(at, data, &cx)).instrument(span);
+        let hold = self.place.kept.hold();
+        hold.begin(&cx.step);
+        let warning = self.engine.options.block_warning;
+        let work = OnThread { work: definition.go(at, data, &cx), hold, warning };
+        let work = timeout(limit, work).instrument(span);
         let work = AssertUnwindSafe(work).catch_unwind();
         let tried = tokio::select! {
-            // A step that is done at once costs no timer.
+            // A step that is done at once costs no timer; one that is done is not broken off.
             biased;
             tried = work => tried,
-            () = self.keeper.keep(&self.engine) => return None,
+            () = hold.lost() => return None,
         };
         let trouble = match tried {
-            Ok(Ok(Ok(data))) => return Some(Outcome::Done(data)),
+            Ok(Ok(Ok(data))) => return Some(self.done(data)),
             Ok(Ok(Err(trouble))) => trouble,
             Ok(Err(_elapsed)) => Trouble::Step(StepError::timed_out(limit)),
-            Err(_panic) => Trouble::Step(StepError::unknown(Panicked)),
+            Err(panic) => Trouble::Step(StepError::unknown(Panicked::new(&*panic))),
         };
         let Trouble::Step(error) = trouble else { return Some(given_up(trouble)) };
         tracing::warn!(
@@ -72,6 +85,20 @@ impl Flight {
             is_in_doubt: error.is_in_doubt(),
             retry_in: policy.draw(cx.attempt).filter(|_| !error.is_final()),
         })
+    }
+
+    /// The new state, unless it is too large: the one before is kept then, and what the step did
+    /// stands.
+    fn done(&self, data: Payload) -> Outcome {
+        let (bytes, limit) = (data.as_str().len(), self.engine.options.max_state_bytes);
+        if bytes <= limit {
+            return Outcome::Done(data);
+        }
+        Outcome::Failed {
+            error: format!("its state has {bytes} bytes, the limit is {limit}"),
+            is_in_doubt: true,
+            retry_in: None,
+        }
     }
 
     fn context(&self, at: usize, direction: Direction) -> StepContext {
@@ -113,11 +140,48 @@ fn given_up(trouble: Trouble) -> Outcome {
 }
 
 /// What the user's code says; a panic must not end the flight, or nobody would learn why.
-fn unless_panicking<T>(ask: impl FnOnce() -> T) -> Result<T, Panicked> {
-    catch_unwind(AssertUnwindSafe(ask)).map_err(|_panic| Panicked)
+pub(super) fn unless_panicking<T>(ask: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(ask)).map_err(|panic| Panicked::new(&*panic))
 }
 
 /// A step that panicked may have had an effect.
 #[derive(Debug, thiserror::Error)]
-#[error("the step panicked")]
-struct Panicked;
+#[error("the step panicked: {0}")]
+pub(super) struct Panicked(String);
+
+impl Panicked {
+    fn new(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Self(text.unwrap_or("with something other than a text").to_owned())
+    }
+}
+
+/// A step's work, with a note of when its code has the thread.
+struct OnThread<'a, F> {
+    work: F,
+    hold: &'a Hold,
+    warning: Duration,
+}
+
+impl<F: Future + Unpin> Future for OnThread<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let _polled = Polled(self.hold, self.warning);
+        self.hold.enter();
+        self.work.poll_unpin(cx)
+    }
+}
+
+/// Says that the code has given the thread back, though it panics.
+struct Polled<'a>(&'a Hold, Duration);
+
+impl Drop for Polled<'_> {
+    fn drop(&mut self) {
+        let (blocked, is_told) = self.0.leave();
+        if blocked > self.1 && !is_told {
+            tracing::warn!(saga = %self.0.lease.id, ?blocked, "a step has blocked its thread");
+        }
+    }
+}

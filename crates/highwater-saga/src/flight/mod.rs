@@ -2,17 +2,18 @@
 
 mod attempt;
 mod record;
+mod suspicion;
 
 use std::sync::Arc;
 
 use chrono::Utc;
-use highwater_core::{ClaimedSaga, SagaRecord, Signal, StoreError};
+use highwater_core::{SagaRecord, Signal, StoreError};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::definition::Definition;
-use crate::engine::Engine;
-use crate::lease_keeper::LeaseKeeper;
+use crate::engine::{Assignment, Engine, Place};
 use crate::machine::{Move, Next, Outcome, Standing, Times};
 
 /// A claimed saga, worked on until its lease is given back or lost.
@@ -21,7 +22,13 @@ pub(crate) struct Flight {
     definition: Arc<dyn Definition>,
     saga: SagaRecord,
     standing: Standing,
-    keeper: LeaseKeeper,
+    place: Place,
+    /// Whether the step that is next may be what ended the processes before this one.
+    is_suspect: bool,
+    /// The turn of the suspect that is run.
+    turn: Option<OwnedSemaphorePermit>,
+    /// Whether the saga's events are told; a stream that cannot be named has none.
+    is_telling: bool,
     signal: Option<Signal>,
     deadline: Option<Instant>,
     stop: CancellationToken,
@@ -41,16 +48,14 @@ enum Course {
 }
 
 impl Flight {
-    /// `None` when the claim is of a saga that this process does not know, or does not hold.
+    /// `None` when the claim is of a saga that this process does not know.
     pub(crate) fn new(
         engine: Arc<Engine>,
-        claimed: ClaimedSaga,
-        asked_at: Instant,
+        Assignment { claimed, asked_at, place }: Assignment,
         stop: CancellationToken,
     ) -> Option<Self> {
         let saga = claimed.record;
         let definition = engine.definition(&saga.name, saga.version)?;
-        let keeper = LeaseKeeper::new(saga.lease()?, engine.options.lease_ttl, asked_at);
         let deadline = claimed.deadline.and_then(|left| asked_at.checked_add(left));
         let mut standing = Standing {
             plan: definition.plan(),
@@ -60,27 +65,57 @@ impl Flight {
             has_signal: claimed.signal.is_some(),
             now: Utc::now(),
         };
-        if claimed.is_takeover {
+        standing.open();
+        let is_suspect = claimed.is_takeover && {
             let (epoch, step) = (saga.epoch, saga.current_step());
             tracing::warn!(saga = %saga.id, epoch, step, "taken over from a worker that is gone");
-            standing.doubt();
-        }
-        let signal = claimed.signal;
-        Some(Self { engine, definition, saga, standing, keeper, signal, deadline, stop })
+            standing.doubt()
+        };
+        let (signal, turn, is_telling) = (claimed.signal, None, definition.publishes_events());
+        Some(Self {
+            engine,
+            definition,
+            saga,
+            standing,
+            place,
+            is_suspect,
+            turn,
+            is_telling,
+            signal,
+            deadline,
+            stop,
+        })
     }
 
     /// Works on the saga until it rests or sleeps, the lease is lost, or the process stops.
     pub(crate) async fn run(mut self) {
         if let Some(error) = self.standing.mismatch(&self.saga.plan) {
             tracing::error!(saga = %self.saga.id, error, "the saga cannot be run");
-            loop {
-                let refused = self.standing.unreadable(error.clone(), self.saga.request);
-                if !matches!(self.record(refused).await, Course::Asked) {
-                    return;
+            return self.rest(&error).await;
+        }
+        loop {
+            match self.turn().await {
+                Course::On | Course::Asked => {}
+                // Whoever took it up next would be refused as well, and so for ever.
+                Course::Refused(error) => {
+                    self.is_telling = false;
+                    return self
+                        .rest(&format!("the store refuses what became of it: {error}"))
+                        .await;
                 }
+                Course::Landed | Course::Lost => return,
             }
         }
-        while let Course::On | Course::Asked = self.turn().await {}
+    }
+
+    /// Has the saga rest, with this explanation, whatever it is asked meanwhile.
+    async fn rest(&mut self, error: &str) {
+        loop {
+            let rests = self.standing.unreadable(error.to_owned(), self.saga.request);
+            if !matches!(self.record(rests).await, Course::Asked) {
+                return;
+            }
+        }
     }
 
     /// One decision and its record.
@@ -94,6 +129,11 @@ impl Flight {
             }
             Next::Try(attempt) => attempt,
         };
+        if self.is_suspect
+            && let Some(course) = self.suspect(attempt).await
+        {
+            return course;
+        }
         let started_at = Utc::now();
         let Some(outcome) = self.attempt(attempt).await else {
             tracing::warn!(
@@ -105,7 +145,9 @@ impl Flight {
         self.standing.is_past_deadline = self.deadline.is_some_and(|end| Instant::now() >= end);
         let times = Times { started_at, finished_at: Utc::now() };
         let made = self.standing.after(attempt, outcome, times);
-        match self.settle(&made).await {
+        let course = self.settle(&made).await;
+        (self.is_suspect, self.turn) = (false, None);
+        match course {
             // The state may be too large: what the step did stands, what it left cannot.
             Course::Refused(error) => {
                 let outcome =

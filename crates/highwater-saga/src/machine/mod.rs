@@ -8,7 +8,9 @@ use chrono::{DateTime, Utc};
 use highwater_core::{Payload, SagaProgress, SagaRequest, SagaState, SignalKey, StepOutcome};
 
 pub(crate) use moves::{Move, Then, Times};
-use moves::{advance, entry, give_up, is_stuck, moving, newest_effect, turn_round, unwind};
+use moves::{
+    advance, come_back, entry, give_up, is_stuck, moving, newest_effect, turn_round, unwind,
+};
 
 /// What kind of step it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub(crate) enum Stage {
     Wait,
     /// It lets time pass.
     Delay(Duration),
+    /// It is done when the saga is created; there is only its compensation.
+    Opening,
 }
 
 /// Where a saga stands, as far as it matters for what comes next.
@@ -64,6 +68,8 @@ pub(crate) enum Outcome {
     Failed { error: String, is_in_doubt: bool, retry_in: Option<Duration> },
     /// The saga is to rest until this signal comes, or the time is up.
     Waiting { key: SignalKey, timeout: Option<Duration> },
+    /// The signal is none that the saga waits for: it is used up, and the saga waits on.
+    PassedOver(String),
     /// The user's code cannot read the saga: it is to be paused, with this explanation.
     Unreadable(String),
 }
@@ -89,6 +95,7 @@ impl Standing {
         match (attempt, outcome) {
             (_, Outcome::Unreadable(error)) => self.unreadable(error, None),
             (_, Outcome::Waiting { key, timeout }) => self.waiting(key, timeout),
+            (_, Outcome::PassedOver(error)) => self.passed_over(&error),
             (Attempt::Compensate(at), outcome) => self.compensated(at, outcome, times),
             (Attempt::Receive(at), outcome) => {
                 Move { consumes: true, ..self.ran(at, outcome, times) }
@@ -99,14 +106,56 @@ impl Standing {
         }
     }
 
-    /// Takes into account that a worker died while it may have been running the current step.
-    pub(crate) fn doubt(&mut self) {
-        let at = self.at();
-        let is_run = self.progress.state == SagaState::Running && !self.progress.is_unwinding;
-        if is_run && self.plan.get(at).is_some_and(|(_, stage)| *stage == Stage::Step) {
+    /// Takes into account that what the saga was started with is done already.
+    pub(crate) fn open(&mut self) {
+        let is_new = self.progress.steps.is_empty() && !self.progress.state.is_final();
+        if is_new && self.plan.first().is_some_and(|(_, stage)| *stage == Stage::Opening) {
             let times = Times { started_at: self.now, finished_at: self.now };
-            entry(&mut self.progress, &self.plan, at, times).is_in_doubt = true;
+            entry(&mut self.progress, &self.plan, 0, times).outcome = StepOutcome::Completed;
+            self.progress.current_step = self.progress.current_step.max(1);
         }
+    }
+
+    /// Takes into account that a worker did not come back, which may have been running the current
+    /// step; says whether it may.
+    pub(crate) fn doubt(&mut self) -> bool {
+        let (at, is_forward) = match self.progress.state {
+            state if state.is_at_rest() => return false,
+            _ if self.progress.is_unwinding => (newest_effect(&self.progress, &self.plan), false),
+            _ => (Some(self.at()), true),
+        };
+        let stage = at.and_then(|at| self.plan.get(at)).map(|(_, stage)| *stage);
+        let (Some(at), Some(stage @ (Stage::Step | Stage::Wait | Stage::Opening))) = (at, stage)
+        else {
+            return false;
+        };
+        let times = Times { started_at: self.now, finished_at: self.now };
+        let step = entry(&mut self.progress, &self.plan, at, times);
+        step.is_in_doubt |= is_forward && stage == Stage::Step;
+        // A step that was lost begins only once that is said; until then it has not begun again.
+        if step.lost_attempts == 0 || step.is_begun_again {
+            step.lost_attempts += 1;
+            step.is_begun_again = false;
+        }
+        true
+    }
+
+    /// How many attempts at the current step were lost in a row.
+    pub(crate) fn lost_attempts(&self) -> u32 {
+        self.suspect().map_or(0, |at| self.progress.steps[at].lost_attempts)
+    }
+
+    /// Says that the current step is begun although it was lost before.
+    pub(crate) fn begun(&self) -> Move {
+        let mut made = self.stay();
+        if let Some(at) = self.suspect() {
+            made.progress.steps[at].is_begun_again = true;
+        }
+        made
+    }
+
+    fn suspect(&self) -> Option<usize> {
+        self.progress.steps.iter().position(|step| step.lost_attempts > 0)
     }
 
     /// Why the definition cannot run the saga, which was begun with the steps `begun`.
@@ -174,7 +223,7 @@ impl Standing {
             _ if self.is_timer_running() => self.sleep(),
             Stage::Step => Next::Try(Attempt::Run(at)),
             Stage::Wait => Next::Try(Attempt::TimeOut(at)),
-            Stage::Delay(_) => {
+            Stage::Delay(_) | Stage::Opening => {
                 let times = Times { started_at: self.now, finished_at: self.now };
                 let done = Outcome::Done(self.progress.data.clone());
                 Next::Write(self.ran(at, done, times))
@@ -193,6 +242,7 @@ impl Standing {
     fn ran(&self, at: usize, outcome: Outcome, times: Times) -> Move {
         let mut made = Move { timer: None, ..self.stay() };
         let step = entry(&mut made.progress, &self.plan, at, times);
+        come_back(step);
         step.attempts += 1;
         match outcome {
             Outcome::Done(data) => {
@@ -211,13 +261,14 @@ impl Standing {
                 made.progress.error = Some(reason);
                 Move { timer: retry_in, then: Then::Sleep, ..made }
             }
-            Outcome::Waiting { .. } | Outcome::Unreadable(_) => made,
+            Outcome::Waiting { .. } | Outcome::PassedOver(_) | Outcome::Unreadable(_) => made,
         }
     }
 
     fn compensated(&self, at: usize, outcome: Outcome, times: Times) -> Move {
         let mut made = Move { timer: None, ..self.stay() };
         let step = entry(&mut made.progress, &self.plan, at, times);
+        come_back(step);
         step.compensation_attempts += 1;
         match outcome {
             Outcome::Done(data) => {
@@ -236,13 +287,22 @@ impl Standing {
                 made.progress.state = SagaState::Failed;
                 Move { then: Then::Rest, ..made }
             }
-            Outcome::Waiting { .. } | Outcome::Unreadable(_) => made,
+            Outcome::Waiting { .. } | Outcome::PassedOver(_) | Outcome::Unreadable(_) => made,
         }
     }
 
     fn waiting(&self, key: SignalKey, timeout: Option<Duration>) -> Move {
         let mut made = Move { timer: timeout, then: Then::Sleep, ..self.stay() };
         made.progress.waiting_for = Some(key);
+        made.progress.steps.iter_mut().for_each(come_back);
+        made
+    }
+
+    /// Waits on for what is left of the time.
+    fn passed_over(&self, error: &str) -> Move {
+        let mut made = Move { then: Then::Sleep, consumes: true, ..self.stay() };
+        made.progress.steps.iter_mut().for_each(come_back);
+        made.progress.error = Some(format!("a signal was passed over: {error}"));
         made
     }
 

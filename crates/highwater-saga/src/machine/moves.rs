@@ -29,6 +29,13 @@ pub(crate) enum Then {
 }
 
 impl Move {
+    /// Cuts what would be too long for the store, or for an event.
+    pub(crate) fn cut_texts(&mut self) {
+        let SagaProgress { steps, error, .. } = &mut self.progress;
+        let texts = steps.iter_mut().filter_map(|step| step.error.as_mut());
+        texts.chain(error.as_mut()).for_each(storable);
+    }
+
     /// The move as it is when the saga has been asked this meanwhile.
     pub(crate) fn under(self, request: Option<SagaRequest>, plan: &[(String, Stage)]) -> Self {
         let is_moving = !self.progress.state.is_at_rest();
@@ -45,6 +52,21 @@ impl Move {
     }
 }
 
+/// The longest error that is kept, in bytes.
+pub(crate) const TEXT_MAX: usize = 4 << 10;
+
+/// The text without what not every database has, and no longer than it need be.
+fn storable(text: &mut String) {
+    if text.contains('\0') {
+        // The same is told from here as from there.
+        *text = text.replace('\0', "\u{fffd}");
+    }
+    if text.len() > TEXT_MAX {
+        text.truncate(text.floor_char_boundary(TEXT_MAX));
+        text.push_str(" […]");
+    }
+}
+
 /// When an attempt began and ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Times {
@@ -55,6 +77,11 @@ pub(crate) struct Times {
 /// The state of a saga that does not rest.
 pub(super) fn moving(is_unwinding: bool) -> SagaState {
     if is_unwinding { SagaState::Compensating } else { SagaState::Running }
+}
+
+/// An attempt at the step has come back, whatever it has come to.
+pub(super) fn come_back(step: &mut StepRecord) {
+    (step.lost_attempts, step.is_begun_again) = (0, false);
 }
 
 pub(super) fn is_stuck(step: &StepRecord) -> bool {
@@ -76,6 +103,8 @@ pub(super) fn entry<'a>(
             is_in_doubt: false,
             attempts: 0,
             compensation_attempts: 0,
+            lost_attempts: 0,
+            is_begun_again: false,
             started_at: times.started_at,
             finished_at: times.finished_at,
             error: None,
@@ -90,7 +119,8 @@ pub(super) fn entry<'a>(
 pub(super) fn newest_effect(progress: &SagaProgress, plan: &[(String, Stage)]) -> Option<usize> {
     let steps = progress.steps.iter().zip(plan);
     steps.enumerate().rev().find_map(|(at, (step, (_, stage)))| {
-        (*stage == Stage::Step && step.is_to_be_compensated()).then_some(at)
+        let has_effect = matches!(stage, Stage::Step | Stage::Opening);
+        (has_effect && step.is_to_be_compensated()).then_some(at)
     })
 }
 
@@ -120,6 +150,7 @@ pub(super) fn give_up(mut made: Move, plan: &[(String, Stage)], reason: &str) ->
 pub(super) fn turn_round(progress: &mut SagaProgress) {
     progress.is_unwinding = true;
     progress.waiting_for = None;
+    progress.steps.iter_mut().for_each(come_back);
     for step in progress.steps.iter_mut().filter(|step| step.outcome == StepOutcome::Pending) {
         step.outcome = StepOutcome::Failed;
     }

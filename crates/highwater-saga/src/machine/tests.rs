@@ -229,10 +229,33 @@ fn a_takeover_leaves_the_current_step_in_doubt_and_nothing_else() {
     let cancelled = written(running.next(Some(SagaRequest::Cancel)));
     assert_eq!(cancelled.progress.current_step, 3, "it may have been run");
     for mut standing in [at(1), at(2), unwinding(3)] {
-        let before = standing.progress.clone();
+        let doubts = standing.progress.steps.iter().filter(|step| step.is_in_doubt).count();
         standing.doubt();
-        assert_eq!(standing.progress, before);
+        let now = standing.progress.steps.iter().filter(|step| step.is_in_doubt).count();
+        assert_eq!(now, doubts);
     }
+}
+
+#[test]
+fn an_attempt_that_was_lost_counts_once_until_another_is_begun() {
+    for mut standing in [at(0), at(2), at(3), unwinding(1)] {
+        for lost in 1..4 {
+            assert!(standing.doubt());
+            assert_eq!(standing.lost_attempts(), lost);
+            assert!(standing.doubt());
+            assert_eq!(standing.lost_attempts(), lost, "it was not begun since");
+            standing.progress = standing.begun().progress;
+        }
+        let given_up = give_up(standing.stay(), &standing.plan, "enough");
+        let given_up = Standing { progress: given_up.progress, ..standing };
+        assert_eq!(given_up.lost_attempts(), 0, "another step is next");
+    }
+    let mut asleep = at(1);
+    assert!(!asleep.doubt(), "a delay ends nobody");
+    let mut standing = at(3);
+    standing.doubt();
+    let back = standing.after(Attempt::Run(3), failed(true, Some(MINUTE)), times());
+    assert_eq!(back.progress.steps[3].lost_attempts, 0, "it came back");
 }
 
 #[test]

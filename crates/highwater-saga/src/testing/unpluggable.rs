@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery,
+    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery, Delivery,
     SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, StoreError, Wake,
 };
 use tokio::sync::Notify;
@@ -87,7 +87,7 @@ impl SagaStore for Unpluggable {
         self.write(self.inner.request_saga(id, request)).await
     }
 
-    async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError> {
+    async fn deliver_signal(&self, signal: Signal) -> Result<Delivery, StoreError> {
         self.write(self.inner.deliver_signal(signal)).await
     }
 

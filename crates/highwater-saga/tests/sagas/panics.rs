@@ -62,7 +62,7 @@ async fn a_wait_that_panics_is_given_up() {
         trips.start(id("trip-1"), &Trip::default()).await.unwrap();
         let ended = process.end_of("trip-1").await;
         assert_eq!(outcomes(&ended), ["hotel Compensated", "paid Failed"]);
-        assert_eq!(ended.progress.error.unwrap(), "step paid: the step panicked");
+        assert_eq!(ended.progress.error.unwrap(), "step paid: the step panicked: a defect");
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery,
+    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery, Delivery,
     SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal,
     StepOutcome, StoreError, Wake,
 };
@@ -189,7 +189,7 @@ impl SagaStore for Storm {
         self.store.request_saga(id, request).await
     }
 
-    async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError> {
+    async fn deliver_signal(&self, signal: Signal) -> Result<Delivery, StoreError> {
         self.store.deliver_signal(signal).await
     }
 

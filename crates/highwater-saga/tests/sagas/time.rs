@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use highwater_core::{EventId, Payload, SagaState, Signal, SignalKey};
+use highwater_core::{Delivery, EventId, Payload, SagaState, Signal, SignalKey};
 use highwater_saga::{Saga, StepError, StepResult, Wait};
 use highwater_testkit::MemoryStore;
 use tokio::time::Instant;
@@ -110,23 +110,47 @@ async fn a_wait_takes_its_signal_whether_it_comes_late_or_early() {
         let state: Trip = ended.progress.data.to().unwrap();
         assert_eq!(state.booked, ["hotel", "paid 42"]);
         deliver().await;
+        let late = trips.deliver(PAID, EventId::new(), Payload::of(&7).unwrap()).await.unwrap();
+        assert_eq!(late, Delivery::Ended(id("trip-1")));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_in_vain_or_for_nonsense_compensates() {
+async fn a_wait_in_vain_compensates() {
     let (store, world) = (MemoryStore::new(), World::default());
     let (process, trips) = Process::start(&store, paid_trip(&world));
     trips.start(id("trip-1"), &Trip::default()).await.unwrap();
     let ended = process.sagas.wait(&id("trip-1"), Duration::from_hours(2)).await.unwrap();
     assert_eq!(outcomes(&ended), ["hotel Compensated", "paid Failed"]);
     assert_eq!(ended.progress.error.as_deref(), Some("step paid: nothing came within 3600s"));
+}
 
+#[tokio::test(start_paused = true)]
+async fn a_malformed_signal_is_passed_over_and_the_wait_goes_on() {
     let (store, world) = (MemoryStore::new(), World::default());
     let (process, trips) = Process::start(&store, paid_trip(&world));
     trips.start(id("trip-1"), &Trip::default()).await.unwrap();
+    tokio::time::sleep(Duration::from_mins(30)).await;
     let nonsense = Payload::of("a lot").unwrap();
-    trips.deliver(PAID, EventId::new(), nonsense).await.unwrap();
+    trips.deliver(PAID, EventId::new(), nonsense.clone()).await.unwrap();
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    let waits = process.sagas.status(&id("trip-1")).await.unwrap().unwrap();
+    assert_eq!((waits.owner, waits.progress.waiting_for), (None, Some(PAID)));
+    let error = waits.progress.error.unwrap();
+    assert!(error.starts_with("a signal was passed over: invalid type"), "{error}");
+    for data in [nonsense, Payload::of(&42).unwrap()] {
+        trips.deliver(PAID, EventId::new(), data).await.unwrap();
+    }
     let ended = process.end_of("trip-1").await;
-    assert_eq!(outcomes(&ended), ["hotel Compensated", "paid Failed"]);
+    assert_eq!(outcomes(&ended), ["hotel Completed", "paid Completed"]);
+    assert_eq!(ended.progress.error, None);
+
+    trips
+        .deliver(SignalKey::from_static("trip-1/paid"), EventId::new(), Payload::of("no").unwrap())
+        .await
+        .unwrap();
+    trips.start(id("trip-2"), &Trip::default()).await.unwrap();
+    let ended = process.sagas.wait(&id("trip-2"), Duration::from_hours(2)).await.unwrap();
+    let error = ended.progress.error.as_deref();
+    assert_eq!(error, Some("step paid: nothing came within 3600s"), "its time goes on");
 }

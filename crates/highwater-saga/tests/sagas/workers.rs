@@ -14,10 +14,16 @@ use tokio::time::{Instant, sleep};
 use crate::support::{HOUR, Process, Trip, World, id, orchestrator, outcomes, trip};
 
 /// Takes a second, and counts how many do so at once.
-struct Slow {
+pub(crate) struct Slow {
     world: World,
     now: Arc<AtomicUsize>,
     most: Arc<AtomicUsize>,
+}
+
+impl Slow {
+    pub(crate) fn step(world: &World) -> Self {
+        Self { world: world.clone(), now: Arc::default(), most: Arc::default() }
+    }
 }
 
 impl Step<Trip> for Slow {

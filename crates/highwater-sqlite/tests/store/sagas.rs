@@ -34,7 +34,13 @@ pub(crate) fn trip(n: usize) -> NewSaga {
 }
 
 pub(crate) fn asking(limit: usize, ttl: Duration) -> SagaClaim {
-    SagaClaim { owner: Owner::new("test"), ttl, limit, definitions: vec![(TRIP, 1)] }
+    SagaClaim {
+        owner: Owner::new("test"),
+        ttl,
+        limit,
+        max_bytes: usize::MAX,
+        definitions: vec![(TRIP, 1)],
+    }
 }
 
 /// The last transition of `saga`, with an event.
@@ -49,6 +55,7 @@ pub(crate) fn completing(saga: &SagaRecord, stream: &'static str) -> SagaTransit
         timer: None,
         due: Due::OnRequest,
         consumes: None,
+        closes: Vec::new(),
         appends: vec![StreamAppend::new(StreamName::from_static(stream), vec![event(1)])],
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highwater_core::{
-    Due, Owner, SagaClaim, SagaId, SagaLease, SagaName, SagaQuery, SagaRecord, SagaState,
+    Due, NewSaga, Owner, SagaClaim, SagaId, SagaLease, SagaName, SagaQuery, SagaRecord, SagaState,
     SagaStore, StoreError,
 };
 
@@ -13,7 +13,7 @@ use super::saga_support::{
     LONG, SHORT, TRIP, asking, assert_lost, claim, claim_later, create, id, move_on, record, saga,
     to, trip, try_claim, try_create,
 };
-use super::support::{patiently, together};
+use super::support::{json, patiently, together};
 
 /// A saga that is claimed by a worker runs, and is that worker's alone.
 pub async fn a_claim_starts_the_saga_under_a_lease(store: impl SagaStore) {
@@ -196,6 +196,20 @@ pub async fn a_deadline_makes_a_saga_due_unless_it_is_unwinding(store: impl Saga
     unwinds.timer = Some(LONG);
     move_on(&store, unwinds).await;
     assert_eq!(try_claim(&store, &asking("other", LONG)).await, None);
+}
+
+/// A worker has no more memory for a hundred large sagas than for one.
+pub async fn a_claim_gives_out_no_more_bytes_than_it_asks_for(store: impl SagaStore) {
+    let large = json(&format!("\"{}\"", "x".repeat(998)));
+    for n in 0..4 {
+        let new = NewSaga { input: large.clone(), ..trip(&format!("trip-{n}")) };
+        assert_eq!(create(&store, new).await.bytes(), 2_000);
+    }
+    let asking = |max_bytes| SagaClaim { limit: 10, max_bytes, ..asking("law", LONG) };
+    for (max_bytes, expected) in [(4_500, 2), (1, 1), (2_000, 1), (usize::MAX, 0)] {
+        let claimed = store.claim_sagas(&asking(max_bytes)).await.expect("a claim is answered");
+        assert_eq!(claimed.len(), expected, "{max_bytes} bytes");
+    }
 }
 
 /// A claim of nothing, or for no time, is a mistake.

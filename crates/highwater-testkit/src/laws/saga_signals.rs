@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use highwater_core::{
-    Due, EventId, SagaClaim, SagaName, SagaRequest, SagaState, SagaStore, Signal, SignalKey,
+    Delivery, Due, EventId, SagaClaim, SagaName, SagaRequest, SagaState, SagaStore, Signal,
+    SignalKey,
 };
 
 use super::saga_support::{
@@ -76,6 +77,27 @@ pub async fn a_signal_that_is_delivered_again_counts_once(store: impl SagaStore)
     again.consumes = Some(signal.id);
     move_on(&store, again).await;
     assert_eq!(try_claim(&store, &asking("law", LONG)).await, None);
+}
+
+/// Whoever pays for a trip that is over must be told, lest the money is forgotten.
+pub async fn whoever_delivers_a_signal_is_told_what_becomes_of_it(store: impl SagaStore) {
+    let deliver = async |signal: Signal| store.deliver_signal(signal).await.expect("a delivery");
+    let early = paid("early");
+    assert_eq!(deliver(early.clone()).await, Delivery::Kept);
+    assert_eq!(deliver(early).await, Delivery::Known);
+    create(&store, trip("trip-1")).await;
+    let mut waits = waiting(&claim(&store).await.record);
+    waits.progress.waiting_for = Some(SignalKey::from_static("trip-1/other"));
+    move_on(&store, waits).await;
+    let other = Signal { key: SignalKey::from_static("trip-1/other"), ..paid("other") };
+    assert_eq!(deliver(other).await, Delivery::Woken);
+    let mut ends = to(&claim(&store).await.record, SagaState::Compensated, 0, Due::OnRequest);
+    ends.progress.waiting_for = None;
+    ends.closes = vec![PAID, SignalKey::from_static("trip-1/other")];
+    let ended = move_on(&store, ends).await;
+    assert_eq!(deliver(paid("late")).await, Delivery::Ended(ended.id));
+    let elsewhere = Signal { saga: SagaName::from_static("refund"), ..paid("late") };
+    assert_eq!(deliver(elsewhere).await, Delivery::Kept);
 }
 
 /// A payment of one trip must not confirm another.

@@ -55,7 +55,13 @@ pub(super) async fn create(store: &impl SagaStore, saga: NewSaga) -> SagaRecord 
 
 /// What `owner` asks for: one saga of the laws, for `ttl`.
 pub(super) fn asking(owner: &str, ttl: Duration) -> SagaClaim {
-    SagaClaim { owner: Owner::new(owner), ttl, limit: 1, definitions: vec![(TRIP, 1)] }
+    SagaClaim {
+        owner: Owner::new(owner),
+        ttl,
+        limit: 1,
+        max_bytes: usize::MAX,
+        definitions: vec![(TRIP, 1)],
+    }
 }
 
 /// Claims a saga, if one is due.
@@ -95,6 +101,7 @@ pub(super) fn to(saga: &SagaRecord, state: SagaState, step: u32, due: Due) -> Sa
         timer: None,
         due,
         consumes: None,
+        closes: Vec::new(),
         appends: Vec::new(),
     }
 }

@@ -116,6 +116,8 @@ pub async fn a_transition_replaces_the_progress_as_a_whole(store: impl SagaStore
         is_in_doubt: true,
         attempts: 3,
         compensation_attempts: 2,
+        lost_attempts: 0,
+        is_begun_again: false,
         started_at: now,
         finished_at: now,
         error: Some("no \"rooms\" left, näive".to_owned()),

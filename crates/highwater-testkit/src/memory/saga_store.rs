@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery,
+    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery, Delivery,
     SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, StoreError, Wake,
 };
 
@@ -57,7 +57,7 @@ impl SagaStore for MemoryStore {
         self.change(|rows, _| rows.request(id, request))
     }
 
-    async fn deliver_signal(&self, signal: Signal) -> Result<(), StoreError> {
+    async fn deliver_signal(&self, signal: Signal) -> Result<Delivery, StoreError> {
         self.change(|rows, _| rows.deliver(&signal))
     }
 

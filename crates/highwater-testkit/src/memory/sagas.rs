@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Due, NewSaga, OverdueSagas, PageBudget, SagaClaim, SagaCounts,
-    SagaId, SagaLease, SagaProgress, SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState,
-    SagaTransition, SagaVerdict, Signal, StoreError,
+    ClaimedSaga, CreatedSaga, Due, NewSaga, OverdueSagas, PAGE_BYTES, PageBudget, SagaClaim, SagaCounts, SagaId, SagaLease, SagaProgress, SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaTransition, SagaVerdict, Signal, StoreError, Delivery, Owner, SagaName, SignalKey,
 };
 use tokio::time::Instant;
 
@@ -20,6 +18,8 @@ pub(super) struct Sagas {
     /// Every saga with a time at which it can be claimed, by that time.
     due: BTreeSet<(Instant, SagaId)>,
     signals: Signals,
+    /// Who ended last of those that waited for a key, or would have.
+    closed: HashMap<(SagaName, SignalKey), SagaId>,
 }
 
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Sagas {
         self.rows.insert(id.clone(), Row { record, due: None, timer: None, deadline });
         self.schedule(&id, Some(Instant::now()))?;
         if let Some((owner, ttl)) = claimed_by {
-            self.claim_one(&id, &SagaClaim { owner, ttl, limit: 1, definitions: Vec::new() })?;
+            self.claim_one(&id, &owner, ttl)?;
         }
         Ok(CreatedSaga { record: self.row(&id)?.record.clone(), is_new: true })
     }
@@ -84,12 +84,12 @@ impl Sagas {
                 .is_some_and(|saga| claim.definitions.contains(&(saga.name.clone(), saga.version)))
         };
         let due = self.due.iter().take_while(|(due, _)| *due <= now).map(|(_, id)| id);
-        let mut budget = PageBudget::default();
+        let mut budget = PageBudget::new(claim.max_bytes.min(PAGE_BYTES));
         let mut fits =
             |id: &&SagaId| self.rows.get(*id).is_some_and(|row| budget.admits(self.bytes(row)));
         let wanted = due.filter(|id| is_wanted(id)).take(claim.limit);
         let ids: Vec<_> = wanted.take_while(|id| fits(id)).cloned().collect();
-        ids.iter().map(|id| self.claim_one(id, claim)).collect()
+        ids.iter().map(|id| self.claim_one(id, &claim.owner, claim.ttl)).collect()
     }
 
     /// What the saga holds together with the signal that it would take.
@@ -97,11 +97,16 @@ impl Sagas {
         row.record.bytes() + self.signals.bytes_for(&row.record)
     }
 
-    fn claim_one(&mut self, id: &SagaId, claim: &SagaClaim) -> Result<ClaimedSaga, StoreError> {
-        self.schedule(id, Instant::now().checked_add(claim.ttl))?;
+    fn claim_one(
+        &mut self,
+        id: &SagaId,
+        owner: &Owner,
+        ttl: Duration,
+    ) -> Result<ClaimedSaga, StoreError> {
+        self.schedule(id, Instant::now().checked_add(ttl))?;
         let row = self.row(id)?;
         let saga = &mut row.record;
-        let is_takeover = saga.owner.replace(claim.owner.clone()).is_some();
+        let is_takeover = saga.owner.replace(owner.clone()).is_some();
         saga.epoch += 1;
         if saga.progress.state == SagaState::NotStarted {
             saga.progress.state = SagaState::Running;
@@ -129,6 +134,10 @@ impl Sagas {
         let row = self.row(&id)?;
         row.timer = transition.timer.and_then(|left| Instant::now().checked_add(left));
         transition.apply(&mut row.record, at);
+        for key in std::mem::take(&mut transition.closes) {
+            self.closed.insert((before.name.clone(), key), id.clone());
+        }
+        let row = self.row(&id)?;
         let is_unwinding = transition.progress.is_unwinding;
         let deadline = row.deadline.filter(|_| !is_unwinding);
         let (saga, timer) = (row.record.clone(), row.timer);
@@ -174,15 +183,19 @@ impl Sagas {
         Ok(self.row(id)?.record.clone())
     }
 
-    pub(super) fn deliver(&mut self, signal: &Signal) -> Result<(), StoreError> {
-        if self.signals.keep(signal) {
-            self.wake(signal)?;
+    pub(super) fn deliver(&mut self, signal: &Signal) -> Result<Delivery, StoreError> {
+        if !self.signals.keep(signal) {
+            return Ok(Delivery::Known);
         }
-        Ok(())
+        if self.wake(signal)? {
+            return Ok(Delivery::Woken);
+        }
+        let ended = self.closed.get(&(signal.saga.clone(), signal.key.clone())).cloned();
+        Ok(ended.map_or(Delivery::Kept, Delivery::Ended))
     }
 
-    /// Makes those sagas due that wait for the signal.
-    fn wake(&mut self, signal: &Signal) -> Result<(), StoreError> {
+    /// Makes those sagas due that wait for the signal; says whether there are any.
+    fn wake(&mut self, signal: &Signal) -> Result<bool, StoreError> {
         let is_waiting = |saga: &SagaRecord| {
             saga.owner.is_none()
                 && !saga.progress.state.is_at_rest()
@@ -191,10 +204,10 @@ impl Sagas {
         };
         let waiting = self.rows.values().map(|row| &row.record).filter(|saga| is_waiting(saga));
         let waiting: Vec<_> = waiting.map(|saga| saga.id.clone()).collect();
-        for id in waiting {
-            self.schedule(&id, Some(Instant::now()))?;
+        for id in &waiting {
+            self.schedule(id, Some(Instant::now()))?;
         }
-        Ok(())
+        Ok(!waiting.is_empty())
     }
 
     pub(super) fn get(&self, id: &SagaId) -> Option<SagaRecord> {

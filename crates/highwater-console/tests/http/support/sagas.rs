@@ -30,7 +30,13 @@ pub(crate) async fn create(store: &MemoryStore, name: &str, id: &str, correlatio
 /// Claims the one saga of this name that is due.
 pub(crate) async fn claim(store: &MemoryStore, name: &str) -> SagaRecord {
     let definitions = vec![(SagaName::new(name).unwrap(), 1)];
-    let claim = SagaClaim { owner: Owner::new("tester"), ttl: HOUR, limit: 1, definitions };
+    let claim = SagaClaim {
+        owner: Owner::new("tester"),
+        ttl: HOUR,
+        limit: 1,
+        max_bytes: usize::MAX,
+        definitions,
+    };
     store.claim_sagas(&claim).await.unwrap().pop().unwrap().record
 }
 
@@ -54,6 +60,7 @@ pub(crate) async fn advance(
         timer: None,
         due: if state.is_at_rest() { Due::OnRequest } else { Due::Held(HOUR) },
         consumes: None,
+        closes: Vec::new(),
         appends: Vec::new(),
     };
     let answer = store.record_sagas(vec![transition]).await.unwrap().pop().unwrap();
@@ -68,6 +75,8 @@ fn step_record(step: &str, outcome: StepOutcome) -> StepRecord {
         is_in_doubt: false,
         attempts: 2,
         compensation_attempts: 0,
+        lost_attempts: 0,
+        is_begun_again: false,
         started_at: DateTime::UNIX_EPOCH,
         finished_at: DateTime::UNIX_EPOCH + Duration::from_secs(1),
         error: None,
