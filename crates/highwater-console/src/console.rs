@@ -8,6 +8,8 @@ use highwater_core::{
     CheckpointStore, EventStore, HealthThresholds, ProjectionDefinition, SagaName, SagaStore,
 };
 
+use crate::named::also_by_query;
+use crate::refuse_cross_site;
 use crate::sagas::Sagas;
 use crate::{append, checkpoints, dead_letters, health, projections, sagas, streams};
 
@@ -75,22 +77,24 @@ impl Console {
 
     /// The routes that read and append events.
     pub fn streams_router(&self) -> Router {
-        streams::routes().merge(append::routes()).with_state(self.clone())
+        let routes = streams::routes().merge(append::routes()).with_state(self.clone());
+        refuse_cross_site(also_by_query(routes))
     }
 
     /// The routes that show projections and ask for rebuilds.
     pub fn projections_router(&self) -> Router {
-        projections::routes()
+        let routes = projections::routes()
             .merge(checkpoints::routes())
             .merge(dead_letters::routes())
-            .with_state(self.clone())
+            .with_state(self.clone());
+        refuse_cross_site(routes)
     }
 
     /// The routes that show sagas and ask things of them; none without a store of sagas.
     pub fn sagas_router(&self) -> Router {
         let definitions = self.saga_definitions.clone();
         let sagas = self.sagas.clone().map(|store| Sagas { store, definitions });
-        sagas.map_or_else(Router::new, sagas::routes)
+        refuse_cross_site(sagas.map_or_else(Router::new, sagas::routes))
     }
 
     /// The route `/health`.

@@ -32,6 +32,8 @@ mod event_store_ext;
 mod group_commit;
 mod handler;
 mod json;
+mod json_limits;
+mod json_scan;
 mod metadata;
 mod name;
 mod payload;
@@ -69,6 +71,7 @@ pub use event_store::{EventStore, Page};
 pub use event_store_ext::EventStoreExt;
 pub use group_commit::GroupCommit;
 pub use handler::{Handler, IdempotencyKey};
+pub use json_limits::{InvalidJson, JsonError, JsonLimits};
 pub use metadata::{InvalidMetadata, Metadata};
 pub use name::{
     Category, CorrelationId, EventType, InvalidName, NAME_BYTES_MAX, ProjectionName, SagaId,

@@ -83,6 +83,7 @@ mod live_event;
 mod options;
 mod projections;
 pub mod protocol;
+pub mod server;
 mod source;
 mod transport;
 

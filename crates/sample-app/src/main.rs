@@ -6,7 +6,6 @@ mod cases;
 mod chunks;
 mod cloud_event;
 mod database;
-mod hosts;
 mod import;
 mod live;
 mod orders;

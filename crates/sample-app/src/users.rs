@@ -7,12 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{delete, post};
 use axum::{Json, Router};
-use highwater::console::{Object, Problem};
+use highwater::console::{JsonBody, Object, Problem};
 use highwater::{
     EventId, EventStore, EventStoreExt, EventType, Expected, NewEvent, Offset, Payload, StoreError,
 };
@@ -57,9 +57,9 @@ struct UserBody {
 
 async fn add(
     State(events): State<Events>,
-    user: Result<Json<Object<NewUser>>, JsonRejection>,
+    JsonBody(Object(user)): JsonBody<Object<NewUser>>,
 ) -> Result<(StatusCode, Json<UserBody>), Problem> {
-    let Json(Object(NewUser { name, email })) = user?;
+    let NewUser { name, email } = user;
     check("name", &name, is_name)?;
     check("email", &email, is_email)?;
     let user_id = Uuid::now_v7();
