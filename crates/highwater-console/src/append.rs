@@ -63,7 +63,8 @@ async fn append(
     State(console): State<Console>,
     stream: Result<Path<String>, PathRejection>,
     params: Result<Query<Params>, QueryRejection>,
-    events: Result<JsonBody<Vec<Object<EventBody>>>, Problem>,
+    // Payloads are fields of objects in an array.
+    events: Result<JsonBody<Vec<Object<EventBody>>, 2>, Problem>,
 ) -> Result<(StatusCode, Json<AppendedBody>), Problem> {
     let (Path(stream), Query(params), JsonBody(events)) = (stream?, params?, events?);
     let stream = StreamName::new(stream)?;

@@ -12,14 +12,16 @@ use crate::Problem;
 /// The body of a request, as JSON that every reader can decode; the only way in for it.
 ///
 /// Beside what is no JSON or no `T` it refuses what [`JsonLimits`] do, with a [`Problem`]: in
-/// place of axum's `Json`, which takes it.
+/// place of axum's `Json`, which takes it. `AROUND` are levels of nesting around what is kept, and
+/// may come on top of those that a payload may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JsonBody<T>(pub T);
+pub struct JsonBody<T, const AROUND: usize = 0>(pub T);
 
-/// Levels that an append has around the payloads of its events.
-const AROUND: usize = 2;
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+impl<T, S, const AROUND: usize> FromRequest<S> for JsonBody<T, AROUND>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {

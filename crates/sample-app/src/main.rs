@@ -12,6 +12,7 @@ mod orders;
 mod progress;
 mod retry;
 mod serve;
+mod user_directory;
 mod user_event;
 mod user_statistics;
 mod users;

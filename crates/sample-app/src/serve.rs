@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::any_service;
+use axum::routing::{any_service, post_service};
 use highwater::console::{self, Console, refuse_cross_site};
 use highwater::live::Live;
 use highwater::live::server::{Server, ServerOptions};
@@ -81,7 +81,8 @@ where
 /// A server for this machine and the names that `options` allow.
 fn server(options: &ServeOptions) -> Server {
     let allowed_hosts = Some(options.allowed_hosts.clone());
-    Server::new(ServerOptions { allowed_hosts, drain_timeout: DRAIN, ..ServerOptions::default() })
+    let drain_timeout = DRAIN - Duration::from_secs(1);
+    Server::new(ServerOptions { allowed_hosts, drain_timeout, ..ServerOptions::default() })
 }
 
 /// The sagas of this process, and what starts them.
@@ -138,11 +139,12 @@ where
     S: EventStore + ProjectionStore + SagaStore,
 {
     let events: Arc<dyn EventStore> = Arc::new(store.clone());
-    // Below the case-progress projection these two are no streams, but the console's.
-    let of_console = any_service(console.router());
+    // Below the case-progress projection these two are the console's, too.
+    let of_console = console.router();
+    let rebuild = post_service(of_console.clone()).merge(cases::one_named(&store, "rebuild"));
     let own = Router::new()
-        .route("/api/projections/case-progress/rebuild", of_console.clone())
-        .route("/api/projections/case-progress/dead-letters", of_console)
+        .route("/api/projections/case-progress/rebuild", rebuild)
+        .route("/api/projections/case-progress/dead-letters", any_service(of_console))
         .merge(users::routes(events))
         .merge(user_statistics::routes(store.clone()))
         .merge(orders::routes(fulfilment))
