@@ -38,7 +38,8 @@ fn is_from_here(request: &Request) -> bool {
     let headers = request.headers();
     if headers.contains_key(&FETCH_SITE) {
         // `none` is the user's own doing, such as an address that was typed in.
-        return only(headers, &FETCH_SITE).is_some_and(|site| matches!(site, "same-origin" | "none"));
+        return only(headers, &FETCH_SITE)
+            .is_some_and(|site| matches!(site, "same-origin" | "none"));
     }
     if !headers.contains_key(header::ORIGIN) {
         return true;
@@ -90,7 +91,10 @@ mod tests {
     fn programs_and_pages_of_the_same_origin_are_let_in() {
         for (host, headers) in [
             ("localhost:6001", &[][..]),
-            ("localhost:6001", &[("sec-fetch-site", "same-origin"), ("origin", "https://shop.com")]),
+            (
+                "localhost:6001",
+                &[("sec-fetch-site", "same-origin"), ("origin", "https://shop.com")],
+            ),
             ("localhost:6001", &[("sec-fetch-site", "none")]),
             ("localhost:6001", &[("origin", "http://localhost:6001")]),
             ("Shop.com", &[("origin", "https://shop.com")]),

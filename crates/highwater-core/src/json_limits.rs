@@ -155,7 +155,12 @@ mod tests {
     #[test]
     fn what_every_reader_can_decode_passes() {
         for json in [
-            "1e308", "-0.0", "0e999", "1e-999", "123456789012345678901234567890", "null",
+            "1e308",
+            "-0.0",
+            "0e999",
+            "1e-999",
+            "123456789012345678901234567890",
+            "null",
             r#""\ud83d\ude00 \\ud800 \" 1e999""#,
             r#"["$serde_json::private::RawValue", {"a":"$serde_json::private::Number"}]"#,
             r#"{"serde_json::private::RawValue":1,"$serde_json":2}"#,

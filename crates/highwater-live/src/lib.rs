@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `/hubs/events` | a SignalR hub, for any SignalR client |
 //! | `GET /streams/{stream}/events?from=` | server-sent events, for `EventSource` and `curl -N` |
+//! | `GET /streams/events?stream=&from=` | the same, for names that cannot stand in a path: `.`, `..` |
 //!
 //! The hub has these methods:
 //!

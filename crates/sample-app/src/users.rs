@@ -102,9 +102,8 @@ impl Users {
         let uuid = Uuid::parse_str(asked).ok().map(|uuid| uuid.to_string());
         let spellings = std::iter::once(asked.to_owned()).chain(uuid);
         for spelling in spellings {
-            let look = || async {
-                self.directory.lock().await.added(&*self.events, &spelling).await
-            };
+            let look =
+                || async { self.directory.lock().await.added(&*self.events, &spelling).await };
             if let Some(added) = patiently(PATIENCE, look).await? {
                 return Ok(Some((spelling, added)));
             }

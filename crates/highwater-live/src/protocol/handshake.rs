@@ -53,8 +53,7 @@ impl Handshake {
     /// Reads the first record of a connection.
     pub fn read(record: &[u8]) -> Result<Self, HandshakeRefused> {
         let limits = JsonLimits { bytes: Self::BYTES_MAX, ..JsonLimits::default() };
-        let request: Request =
-            limits.parse(record).map_err(|_| HandshakeRefused::Malformed)?;
+        let request: Request = limits.parse(record).map_err(|_| HandshakeRefused::Malformed)?;
         let protocol = match request.protocol.as_str() {
             "json" => Protocol::Json,
             "messagepack" => Protocol::MessagePack,

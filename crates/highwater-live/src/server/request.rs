@@ -52,7 +52,8 @@ impl Answerer {
             return Some(refusal(refused.status(), &refused.to_string()));
         }
         let announced = request.body().size_hint().lower();
-        let is_too_large = usize::try_from(announced).map_or(true, |it| it > self.options.body_bytes);
+        let is_too_large =
+            usize::try_from(announced).map_or(true, |it| it > self.options.body_bytes);
         is_too_large.then(|| refusal(Cut::TooLarge.status(), &Cut::TooLarge.to_string()))
     }
 

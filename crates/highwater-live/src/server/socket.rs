@@ -80,7 +80,11 @@ impl Socket {
 }
 
 /// Ready at `until`, which may change from one call to the next.
-fn poll_until(sleep: &mut Option<Pin<Box<Sleep>>>, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+fn poll_until(
+    sleep: &mut Option<Pin<Box<Sleep>>>,
+    until: Instant,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
     let sleep = sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));
     if sleep.deadline() != until {
         sleep.as_mut().reset(until);

@@ -29,16 +29,19 @@ async fn a_client_that_begins_no_request_or_ends_none_is_waited_for_until_a_dead
     let served = serve(ServerOptions { header_timeout: SHORT, ..Default::default() }).await;
     let mut silent = served.connect().await;
     let mut slow = served.sent("GET /hello HTTP/1.1\r\nhost: localhost\r\nx: ").await;
-    let dripping = async { while slow.write_all(b"x").await.is_ok() {
-        tokio::time::sleep(SHORT / 10).await;
-    } };
+    let dripping = async {
+        while slow.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(SHORT / 10).await;
+        }
+    };
     timeout(PATIENCE, dripping).await.expect("bytes that come one by one earn no time");
     assert_eq!(rest(&mut silent).await, "");
 }
 
 #[tokio::test]
 async fn a_connection_that_is_not_used_again_is_closed_and_one_that_is_answered_is_not() {
-    let options = ServerOptions { header_timeout: SHORT, idle_timeout: SHORT, ..Default::default() };
+    let options =
+        ServerOptions { header_timeout: SHORT, idle_timeout: SHORT, ..Default::default() };
     let served = serve(options).await;
     let mut idle = served.sent("GET /hello HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     assert!(rest(&mut idle).await.ends_with("hello"));

@@ -184,9 +184,12 @@ fn json_that_some_reader_cannot_decode_is_refused_at_every_entry() {
             let status = send(app.address, "POST", path, Some(&body)).status;
             assert!((400..500).contains(&status), "{path} {status}: {body:.100}");
         }
-        let call = format!("{{\"type\":1,\"target\":\"SubscribeToStream\",\"arguments\":[{bad}]}}\x1e");
+        let call =
+            format!("{{\"type\":1,\"target\":\"SubscribeToStream\",\"arguments\":[{bad}]}}\x1e");
         tell_hub(app.address, &call);
-        let line = format!("{{\"id\":\"1\",\"source\":\"/s\",\"type\":\"T\",\"subject\":\"s\",\"data\":{bad}}}\n");
+        let line = format!(
+            "{{\"id\":\"1\",\"source\":\"/s\",\"type\":\"T\",\"subject\":\"s\",\"data\":{bad}}}\n"
+        );
         let file = write_file(&database, "bad.ndjson", line.as_bytes());
         assert_eq!(import(&database, &file).status.code(), Some(1), "{bad:.100}");
         get(app.address, "/health").expect(200);
@@ -201,8 +204,29 @@ fn every_stream_is_reached_whatever_it_is_called() {
     let app = App::start(&database);
     let long = "ü".repeat(127) + "x";
     let names = [
-        "a/b", "/", "//", ".", "..", "../..", "a/../b", "%", "%2F", "%2e%2e", "with space", "a+b",
-        "a?b=c", "a#b", "a&b", "日本語", "😀", "events", "rebuild", "dead-letters", "a;b", "\"<>\\", &long,
+        "a/b",
+        "/",
+        "//",
+        ".",
+        "..",
+        "../..",
+        "a/../b",
+        "%",
+        "%2F",
+        "%2e%2e",
+        "with space",
+        "a+b",
+        "a?b=c",
+        "a#b",
+        "a&b",
+        "日本語",
+        "😀",
+        "events",
+        "rebuild",
+        "dead-letters",
+        "a;b",
+        "\"<>\\",
+        &long,
     ];
     for (at, name) in names.into_iter().enumerate() {
         let encoded: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
