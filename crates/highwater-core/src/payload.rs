@@ -14,9 +14,11 @@ use crate::json_limits::{check_content, check_stored};
 pub struct Payload(Arc<str>);
 
 impl Payload {
-    /// Writes `value` as JSON.
+    /// Writes `value` as JSON; an error when some reader could not decode it.
     pub fn of<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
-        Ok(Self(serde_json::to_string(value)?.into()))
+        let payload = Self(serde_json::to_string(value)?.into());
+        payload.check().map_err(serde::ser::Error::custom)?;
+        Ok(payload)
     }
 
     /// Checks that `json` is one JSON value, and keeps its text without outer white space.

@@ -55,9 +55,13 @@ impl Activity {
         (!state.is_answering && !state.is_blocked).then_some(state.silent_until)
     }
 
-    /// Bytes have come: of the head of a request, when none is answered.
+    /// Bytes have come: of the head of a request, when none is answered, or of a body, whose
+    /// client is not one that has been waited for long.
     pub(super) fn heard(&self) {
         let mut state = self.state();
+        if state.is_receiving {
+            state.place.begin_wait();
+        }
         if !state.is_answering && !state.has_begun {
             state.has_begun = true;
             state.silent_until = Instant::now() + state.header_timeout;

@@ -6,7 +6,7 @@ use highwater_live::server::ServerOptions;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use crate::support::{MIB, PATIENCE, Served, closing, posting, rest, serve, until};
+use crate::support::{MIB, Served, closing, posting, rest, serve, until};
 
 /// Posts a whole body on a connection of its own.
 async fn post(served: &Served, length: usize) -> String {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::{
-    App, Database, finish, get, import, order, post, send, try_send, wait_for, write_file,
+    App, Database, PlainEvents, finish, get, import, order, post, send, try_send, wait_for,
+    write_file,
 };
 
 /// A connection on which these bytes were sent, as far as they are taken.
@@ -196,6 +197,15 @@ fn json_that_some_reader_cannot_decode_is_refused_at_every_entry() {
     }
     let events = get(app.address, "/api/streams/$all/events").expect(200);
     assert_eq!(events, json!([]), "nothing of it was stored");
+    // As deep as anything may be, it is taken and read by everybody.
+    let deep = "[".repeat(126) + &"]".repeat(126);
+    let added = format!("[{{\"type\":\"UserAdded\",\"data\":{{\"userId\":\"1\",\"x\":{deep}}}}}]");
+    send(app.address, "POST", "/api/streams/UserWorkflow/events", Some(&added)).expect(201);
+    let mut events = PlainEvents::open(app.address, "/streams/$all/events?from=0", "");
+    assert_eq!(events.next().unwrap().1["streamName"], "UserWorkflow");
+    let statistics = "/api/projections/user-statistics";
+    let is_counted = || get(app.address, statistics).expect(200)["totalAdded"] == 1;
+    wait_for("the statistics", || is_counted().then_some(()));
 }
 
 #[test]
@@ -247,7 +257,7 @@ fn every_stream_is_reached_whatever_it_is_called() {
             format!("/streams/{encoded}/events?from=0"),
             format!("/streams/events?stream={encoded}&from=0"),
         ] {
-            let mut events = crate::support::PlainEvents::open(app.address, &path, "");
+            let mut events = PlainEvents::open(app.address, &path, "");
             assert_eq!(events.next().unwrap().1["streamName"], name);
         }
         let case = format!("/api/projections/case-progress?stream={encoded}");
