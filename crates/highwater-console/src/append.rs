@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::post;
@@ -12,7 +12,7 @@ use highwater_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Console, Object, Problem};
+use crate::{Console, JsonBody, Object, Problem};
 
 /// The largest body: what a store takes in one append by default.
 const BODY_BYTES_MAX: usize = 16 << 20;
@@ -63,9 +63,10 @@ async fn append(
     State(console): State<Console>,
     stream: Result<Path<String>, PathRejection>,
     params: Result<Query<Params>, QueryRejection>,
-    events: Result<Json<Vec<Object<EventBody>>>, JsonRejection>,
+    // Payloads are fields of objects in an array.
+    events: Result<JsonBody<Vec<Object<EventBody>>, 2>, Problem>,
 ) -> Result<(StatusCode, Json<AppendedBody>), Problem> {
-    let (Path(stream), Query(params), Json(events)) = (stream?, params?, events?);
+    let (Path(stream), Query(params), JsonBody(events)) = (stream?, params?, events?);
     let stream = StreamName::new(stream)?;
     let expected = params.expected.as_deref().map_or(Ok(Expected::Any), parse_expected)?;
     let events = events.into_iter().map(|Object(event)| event.into()).collect();

@@ -10,6 +10,8 @@ use highwater_core::{
 };
 
 use crate::bodies::Bodies;
+use crate::named::also_by_query;
+use crate::refuse_cross_site;
 use crate::sagas::Sagas;
 use crate::{append, checkpoints, dead_letters, health, projections, sagas, streams};
 
@@ -90,15 +92,17 @@ impl Console {
 
     /// The routes that read and append events.
     pub fn streams_router(&self) -> Router {
-        streams::routes().merge(append::routes()).with_state(self.clone())
+        let routes = streams::routes().merge(append::routes()).with_state(self.clone());
+        refuse_cross_site(also_by_query(routes))
     }
 
     /// The routes that show projections and ask for rebuilds.
     pub fn projections_router(&self) -> Router {
-        projections::routes()
+        let routes = projections::routes()
             .merge(checkpoints::routes())
             .merge(dead_letters::routes())
-            .with_state(self.clone())
+            .with_state(self.clone());
+        refuse_cross_site(routes)
     }
 
     /// The routes that show sagas and ask things of them; none without a store of sagas.
@@ -109,7 +113,7 @@ impl Console {
             definitions,
             bodies: self.bodies.clone(),
         });
-        sagas.map_or_else(Router::new, sagas::routes)
+        refuse_cross_site(sagas.map_or_else(Router::new, sagas::routes))
     }
 
     /// The route `/health`.

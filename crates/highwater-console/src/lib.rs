@@ -26,6 +26,7 @@
 //! | `GET /api/projections/{name}/dead-letters` | events set aside, by offset |
 //! | `GET /api/streams/{stream}/events` | reads events, from an offset on |
 //! | `POST /api/streams/{stream}/events` | appends events, atomically |
+//! | `/api/streams/events?stream=` | the same two, for names that cannot stand in a path: `.`, `..` |
 //! | `GET /api/sagas` | searches sagas, newest first |
 //! | `GET /api/sagas/{id}/status` | how a saga stands |
 //! | `POST /api/sagas/{id}/{request}` | asks it to `cancel`, `pause`, `resume`, `retry` or `skip` |
@@ -47,6 +48,9 @@
 //! being taken up; unhealthy by more lag, a projection that gave up, a checkpoint beyond the end of
 //! the log, and a store that takes no writes or does not answer.
 //!
+//! Requests that change something are refused when pages of other origins send them, see
+//! [`refuse_cross_site`]; JSON is refused when some reader could not decode it, see [`JsonBody`].
+//!
 //! Errors are [`Problem`]s: JSON of RFC 9457. A slip is an error and not another request: where
 //! there are parameters an unknown one is a 400, and an array in the place of an [`Object`] a 422.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -55,9 +59,12 @@ mod append;
 mod bodies;
 mod checkpoints;
 mod console;
+mod cross_site;
 mod dead_letters;
 mod finish;
 mod health;
+mod json_body;
+mod named;
 mod object;
 mod problem;
 mod projections;
@@ -67,7 +74,9 @@ mod sagas;
 mod streams;
 
 pub use console::Console;
+pub use cross_site::refuse_cross_site;
 pub use finish::finish;
+pub use json_body::JsonBody;
 pub use object::Object;
 pub use problem::Problem;
 

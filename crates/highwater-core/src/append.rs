@@ -135,7 +135,8 @@ pub fn check(batch: &[StreamAppend], limits: &Limits) -> Result<(), StoreError> 
     check_events(batch.iter().flat_map(|part| &part.events), limits)
 }
 
-/// Refuses events that are too many, too large, nested too deep, or carry one id twice.
+/// Refuses events that are too many, too large, nested too deep, or carry one id twice, and those
+/// that some reader could not decode: see [`JsonLimits`](crate::JsonLimits).
 pub fn check_events<'a>(
     events: impl Iterator<Item = &'a NewEvent>,
     limits: &Limits,
@@ -153,6 +154,7 @@ pub fn check_events<'a>(
             let most = Payload::DEPTH_MAX;
             return Err(StoreError::too_large("levels of nesting in one event", depth, most));
         }
+        check_content(event)?;
         if !ids.insert(event.id) {
             let id = event.id;
             return Err(StoreError::invalid(format!("event id {id} twice in one append")));
@@ -163,6 +165,17 @@ pub fn check_events<'a>(
     }
     if total > limits.batch_bytes {
         return Err(StoreError::too_large("bytes in one append", total, limits.batch_bytes));
+    }
+    Ok(())
+}
+
+fn check_content(event: &NewEvent) -> Result<(), StoreError> {
+    let metadata = event.metadata.as_payload();
+    let parts = [Some(("payload", &event.data)), metadata.map(|json| ("metadata", json))];
+    for (part, json) in parts.into_iter().flatten() {
+        json.check().map_err(|flaw| {
+            StoreError::invalid(format!("the {part} of event {} has {flaw}", event.id))
+        })?;
     }
     Ok(())
 }

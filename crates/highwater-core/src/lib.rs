@@ -35,6 +35,8 @@ mod group_commit;
 mod handler;
 mod health_check;
 mod json;
+mod json_limits;
+mod json_scan;
 mod metadata;
 mod name;
 mod page;
@@ -77,6 +79,7 @@ pub use event_store_ext::EventStoreExt;
 pub use group_commit::GroupCommit;
 pub use handler::{Handler, IdempotencyKey};
 pub use health_check::{HealthCheck, HealthReport};
+pub use json_limits::{InvalidJson, JsonError, JsonLimits};
 pub use metadata::{InvalidMetadata, Metadata};
 pub use name::{
     Category, CorrelationId, EventType, InvalidName, NAME_BYTES_MAX, ProjectionName, SagaId,

@@ -6,18 +6,27 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use crate::InvalidJson;
+use crate::json_limits::{check_content, check_stored};
+
 /// One JSON value kept as the text it came in; cloning shares the text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload(Arc<str>);
 
 impl Payload {
-    /// Writes `value` as JSON.
+    /// Writes `value` as JSON; an error when some reader could not decode it.
     pub fn of<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
-        Ok(Self(serde_json::to_string(value)?.into()))
+        let payload = Self(serde_json::to_string(value)?.into());
+        payload.check().map_err(serde::ser::Error::custom)?;
+        Ok(payload)
     }
 
     /// Checks that `json` is one JSON value, and keeps its text without outer white space.
+    ///
+    /// What some reader could not decode is refused as by [`JsonLimits`](crate::JsonLimits), but
+    /// for size and depth: these are for the store to judge, by its limits.
     pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
+        check_content(json).map_err(serde::de::Error::custom)?;
         let value: &RawValue = serde_json::from_str(json)?;
         Ok(Self(value.get().into()))
     }
@@ -40,7 +49,13 @@ impl Payload {
 
     /// Parses the value into `T`.
     pub fn to<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        check_stored(&self.0).map_err(serde::de::Error::custom)?;
         serde_json::from_str(&self.0)
+    }
+
+    /// Refuses what some reader could not decode, whichever way the payload was made.
+    pub(crate) fn check(&self) -> Result<(), InvalidJson> {
+        check_content(&self.0)
     }
 
     /// Whether both are the same JSON value, however they are spaced, ordered and escaped.
@@ -90,7 +105,9 @@ impl serde::Serialize for Payload {
 
 impl<'de> serde::Deserialize<'de> for Payload {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Box::<RawValue>::deserialize(from).map(Self::from)
+        let payload = Box::<RawValue>::deserialize(from).map(Self::from)?;
+        payload.check().map_err(serde::de::Error::custom)?;
+        Ok(payload)
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Deserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::json_limits::check_stored;
 use crate::{EventType, InvalidName, Offset, Payload, StreamName};
 
 /// A family of events: an enum tagged `type` with its content in `data`.
@@ -168,7 +169,9 @@ impl<'de, Err: de::Error + From<serde_json::Error>> MapAccess<'de> for Tagged<'d
             (Some(tag), _) => seed.deserialize(tag.into_deserializer()),
             (None, content) => {
                 self.content = None;
-                let mut json = serde_json::Deserializer::from_str(content.unwrap_or("null"));
+                let content = content.unwrap_or("null");
+                check_stored(content).map_err(Err::custom)?;
+                let mut json = serde_json::Deserializer::from_str(content);
                 seed.deserialize(&mut json).map_err(Err::from)
             }
         }

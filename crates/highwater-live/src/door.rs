@@ -138,7 +138,7 @@ impl Drop for Seat {
 
 /// The address that connections are counted for: of IPv6 the first 64 bits, since each of its
 /// clients has as many addresses as it likes behind them.
-fn client_of(address: IpAddr) -> IpAddr {
+pub(crate) fn client_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {

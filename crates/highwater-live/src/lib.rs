@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `/hubs/events` | a SignalR hub, for any SignalR client |
 //! | `GET /streams/{stream}/events?from=` | server-sent events, for `EventSource` and `curl -N` |
+//! | `GET /streams/events?stream=&from=` | the same, for names that cannot stand in a path: `.`, `..` |
 //!
 //! The hub has these methods:
 //!
@@ -84,6 +85,7 @@ mod live_event;
 mod options;
 mod projections;
 pub mod protocol;
+pub mod server;
 mod source;
 mod transport;
 

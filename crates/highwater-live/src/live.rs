@@ -66,10 +66,10 @@ impl Live {
 
     /// The hub at `/hubs/events`, and streams at `/streams/{stream}/events`.
     ///
-    /// Serve it with `into_make_service_with_connect_info::<SocketAddr>()` to have connections
-    /// counted by address. Have the listener set `TCP_NODELAY`, or events wait for one another,
-    /// and `TCP_USER_TIMEOUT`, or the socket of a client of server-sent events that reads nothing
-    /// outlives its connection for as long as the client likes.
+    /// Serve it with [`Server`](crate::server::Server), which closes the sockets of clients that
+    /// read nothing. Another server has to provide `ConnectInfo<SocketAddr>`, to have connections
+    /// counted by address, and to set `TCP_NODELAY`, or events wait for one another, and
+    /// `TCP_USER_TIMEOUT`.
     pub fn router(&self) -> Router {
         Router::new().nest(HUB, self.hub_router()).merge(self.streams_router())
     }

@@ -56,6 +56,7 @@ macro_rules! conformance {
         );
         $crate::__prove!($fresh, fidelity:
             payloads_survive_byte_for_byte
+            what_some_reader_cannot_decode_is_refused
             events_come_back_as_they_were_appended
             names_that_differ_in_case_or_accent_are_different
         );

@@ -9,18 +9,18 @@
 //! { accessTokenFactory: () => "secret-of-ada" })`, an `EventSource` as `&access_token=…`. Without
 //! a token, or for the account of somebody else, both are refused.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
 use axum::routing::get;
-use axum::serve::ListenerExt;
+use highwater::live::server::{Server, ServerOptions};
 use highwater::live::{Access, Credentials, Identity, Live, LiveOptions, LiveSource};
 use highwater::sqlite::SqliteStore;
 use highwater::{BoxError, Event, EventStoreExt, Expected, Source, StreamName};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(tag = "type", content = "data")]
@@ -63,15 +63,12 @@ async fn main() -> Result<(), BoxError> {
     let app = Router::new().route("/", get(|| async { "a bank" })).merge(live.router());
     tokio::spawn(deposit(store));
 
-    let listener = TcpListener::bind("127.0.0.1:6002").await?.tap_io(|socket| {
-        // Otherwise events wait for one another.
-        if let Err(error) = socket.set_nodelay(true) {
-            eprintln!("events may be late: {error}");
-        }
-    });
-    // With addresses, should connections be limited by them.
-    let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, app).with_graceful_shutdown(stopped(live)).await?;
+    // Answers to loopback names and addresses; `allowed_hosts` are the names of a public server.
+    let server = Server::new(ServerOptions::default());
+    let listener = TcpListener::bind("127.0.0.1:6002").await?;
+    let stop = CancellationToken::new();
+    tokio::spawn(stopped(live, stop.clone()));
+    server.serve(listener, app, stop).await;
     Ok(())
 }
 
@@ -88,8 +85,9 @@ async fn deposit(store: SqliteStore) -> Result<(), BoxError> {
 }
 
 /// Waits for Ctrl-C, then sends the clients elsewhere: the server would wait for them.
-async fn stopped(live: Live) {
+async fn stopped(live: Live, stop: CancellationToken) {
     if tokio::signal::ctrl_c().await.is_ok() {
         live.drain().await;
+        stop.cancel();
     }
 }

@@ -28,8 +28,8 @@ Options:
   --unhealthy-lag N   a projection this many events behind is unhealthy [default: 100000]
   --allowed-origin URL
                       let pages of this origin follow streams, too; may be repeated
-  --allowed-host NAME answer to this name, too; may be repeated. Without --host only
-                      addresses, names like localhost and those without a dot are answered to
+  --allowed-host NAME answer to this name or address, too; may be repeated. Others are
+                      localhost, loopback addresses, and the one that was connected to
   --lease SECONDS     another instance takes over from a dead one after this [default: 10]
   --step-delay MS     each step of an order takes this long, to watch it [default: 0]
   -h, --help          print this text

@@ -3,7 +3,7 @@
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use highwater::console::Problem;
 use highwater::{Category, Document, ProjectionStore, StoreError, StreamName};
@@ -25,6 +25,8 @@ pub(crate) fn routes<S: ProjectionStore>(store: S) -> Router {
 #[serde(default, deny_unknown_fields)]
 struct Params {
     category: Option<String>,
+    /// That of this stream alone, whose name may be one that cannot stand in a path.
+    stream: Option<String>,
     /// Behind this stream, by the order of bytes.
     after: Option<String>,
     limit: usize,
@@ -32,7 +34,7 @@ struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self { category: None, after: None, limit: 100 }
+        Self { category: None, stream: None, after: None, limit: 100 }
     }
 }
 
@@ -56,10 +58,13 @@ async fn list<S: ProjectionStore>(
     State(store): State<S>,
     params: Result<Query<Params>, QueryRejection>,
 ) -> Result<Json<Vec<CaseBody>>, Problem> {
-    let Query(Params { category, after, limit }) = params?;
+    let Query(Params { category, stream, after, limit }) = params?;
     if !(1..=LIMIT_MAX).contains(&limit) {
         let detail = format!("limit is {limit}, it must be 1 to {LIMIT_MAX}");
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    }
+    if let Some(stream) = stream {
+        return Ok(Json(of_stream(&store, &stream).await?.into_iter().collect()));
     }
     let documents = match category {
         None => store.scan(&NAME, "", after.as_deref(), limit).await?,
@@ -99,12 +104,25 @@ async fn one<S: ProjectionStore>(
     stream: Result<Path<String>, PathRejection>,
 ) -> Result<Json<CaseBody>, Problem> {
     let Path(stream) = stream?;
-    let key = StreamName::new(&stream)?.to_string();
-    match store.documents(&NAME, &[key]).await?.pop() {
-        Some(document) => Ok(Json(document.try_into()?)),
-        None => {
-            let detail = format!("there is no case {stream:?}");
-            Err(Problem::new(StatusCode::NOT_FOUND, detail))
-        }
-    }
+    found(&store, &stream).await
+}
+
+/// The case of a stream whose path leads to something else for other methods.
+pub(crate) fn one_named<S: ProjectionStore>(store: &S, stream: &'static str) -> MethodRouter {
+    get(move |State(store): State<S>| async move { found(&store, stream).await })
+        .with_state(store.clone())
+}
+
+async fn found<S: ProjectionStore>(store: &S, stream: &str) -> Result<Json<CaseBody>, Problem> {
+    let unknown = || Problem::new(StatusCode::NOT_FOUND, format!("there is no case {stream:?}"));
+    of_stream(store, stream).await?.map(Json).ok_or_else(unknown)
+}
+
+async fn of_stream<S: ProjectionStore>(
+    store: &S,
+    stream: &str,
+) -> Result<Option<CaseBody>, Problem> {
+    let key = StreamName::new(stream)?.to_string();
+    let document = store.documents(&NAME, &[key]).await?.pop();
+    Ok(document.map(CaseBody::try_from).transpose()?)
 }

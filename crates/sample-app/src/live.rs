@@ -7,12 +7,9 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Html;
 use axum::routing::get;
-use axum::serve::{ListenerExt, TapIo};
 use axum::{Json, Router};
 use highwater::live::{Live, LiveGauges, LiveOptions};
 use highwater::{EventStore, ProjectionStore};
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
 use crate::args::ServeOptions;
@@ -32,34 +29,6 @@ where
     Live::new(Arc::new(store.clone()))
         .options(LiveOptions { allowed_origins, ..LiveOptions::default() })
         .projections(Arc::new(store.clone()))
-}
-
-/// Has each event leave at once, and closes sockets whose clients take nothing for long, or have
-/// vanished without a word; otherwise they would stay for as long as the clients like.
-pub(crate) fn prepared(listener: TcpListener) -> TapIo<TcpListener, fn(&mut TcpStream)> {
-    listener.tap_io(|socket| {
-        let prepared = socket.set_nodelay(true).and_then(|()| give_up_in_time(socket));
-        if let Err(error) = prepared {
-            tracing::warn!("a socket keeps its defaults: {error}");
-        }
-    })
-}
-
-/// How long a client may take no bytes, and how long it may be silent before it is asked whether
-/// it is still there.
-const STALLED: Duration = Duration::from_secs(30);
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn give_up_in_time(socket: &TcpStream) -> std::io::Result<()> {
-    let socket = SockRef::from(socket);
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(STALLED))?;
-    socket.set_tcp_user_timeout(Some(STALLED))
-}
-
-/// Elsewhere only silence is noticed.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn give_up_in_time(socket: &TcpStream) -> std::io::Result<()> {
-    SockRef::from(socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(STALLED))
 }
 
 /// `/hubs/events`, `/streams/{stream}/events`, `/live` and `/api/live`.

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::any_service;
-use highwater::console::{self, Console};
+use axum::routing::{any_service, post_service};
+use highwater::console::{self, Console, refuse_cross_site};
 use highwater::live::Live;
+use highwater::live::server::{Server, ServerOptions};
 use highwater::projection::{FailurePolicy, ProjectionOptions, Projections};
 use highwater::saga::{Orchestrator, OrchestratorOptions};
 use highwater::{BoxError, EventStore, ProjectionStore, SagaStore};
@@ -21,7 +22,7 @@ use crate::args::ServeOptions;
 use crate::case_progress::CaseProgress;
 use crate::orders::{self, Fulfilment};
 use crate::user_statistics::UserStatistics;
-use crate::{cases, hosts, live, user_statistics, users};
+use crate::{cases, live, user_statistics, users};
 
 /// How long requests, and then projections and sagas, may take to end once a stop is asked for.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -44,14 +45,19 @@ where
     let (sagas, fulfilment) = sagas(store.clone(), options)?;
     let live = live::hub(&store, options);
     let console = console(&store, &projections, &sagas, options);
-    let routes = hosts::known(routes(store, &console, fulfilment, &live), options)
-        .into_make_service_with_connect_info::<SocketAddr>();
+    let routes = routes(store, &console, fulfilment, &live);
+    let server = server(options);
 
     let (stop_requests, stop_engines) = (CancellationToken::new(), CancellationToken::new());
     println!("listening on http://{}, database {database}", listener.local_addr()?);
-    let server = axum::serve(live::prepared(listener), routes)
-        .with_graceful_shutdown(stop_requests.clone().cancelled_owned());
-    let server = tokio::spawn(ending(stop_requests.clone(), server.into_future()));
+    let serving = {
+        let stop = stop_requests.clone();
+        ending(stop_requests.clone(), async move {
+            server.serve(listener, routes, stop).await;
+            Ok::<_, Infallible>(())
+        })
+    };
+    let serving = tokio::spawn(serving);
     let running = {
         let stop = stop_engines.clone();
         ending(stop_requests.clone(), async move { projections.run(stop).await })
@@ -65,11 +71,18 @@ where
     }
     live::drain(&live).await;
     stop_requests.cancel();
-    let served = drained("requests", server).await;
+    let served = drained("requests", serving).await;
     stop_engines.cancel();
     let (projected, orchestrated) =
         tokio::join!(drained("projections", projections), drained("sagas", sagas));
     served.and(projected).and(orchestrated)
+}
+
+/// A server for this machine and the names that `options` allow.
+fn server(options: &ServeOptions) -> Server {
+    let allowed_hosts = Some(options.allowed_hosts.clone());
+    let drain_timeout = DRAIN - Duration::from_secs(1);
+    Server::new(ServerOptions { allowed_hosts, drain_timeout, ..ServerOptions::default() })
 }
 
 /// The sagas of this process, and what starts them.
@@ -126,17 +139,18 @@ where
     S: EventStore + ProjectionStore + SagaStore,
 {
     let events: Arc<dyn EventStore> = Arc::new(store.clone());
-    // Below the case-progress projection these two are no streams, but the console's.
-    let of_console = any_service(console.router());
-    let routes = Router::new()
-        .route("/api/projections/case-progress/rebuild", of_console.clone())
-        .route("/api/projections/case-progress/dead-letters", of_console)
+    // Below the case-progress projection these two are the console's, too.
+    let of_console = console.router();
+    let rebuild = post_service(of_console.clone()).merge(cases::one_named(&store, "rebuild"));
+    let own = Router::new()
+        .route("/api/projections/case-progress/rebuild", rebuild)
+        .route("/api/projections/case-progress/dead-letters", any_service(of_console))
         .merge(users::routes(events))
         .merge(user_statistics::routes(store.clone()))
         .merge(orders::routes(fulfilment))
-        .merge(cases::routes(store))
-        .merge(live::routes(live))
-        .merge(console.routes());
+        .merge(cases::routes(store));
+    // The live routes decide themselves which origins may follow.
+    let routes = refuse_cross_site(own).merge(live::routes(live)).merge(console.routes());
     console::finish(routes)
 }
 

@@ -1,25 +1,25 @@
-//! `/api/users`: adds and removes users; what it decides, it decides on the event store.
+//! `/api/users`: adds and removes users, also those that others have added.
 //!
-//! The ids of a user's two events are made from the user's id. So the store itself, by its rule
-//! that an id stands for one event, answers whether a user was ever added and lets one of many
-//! concurrent removals through: without reading the stream, and on however many instances.
+//! The id of the event that removes a user is made of what added the user. So the store itself, by
+//! its rule that an id stands for one event, lets one of many concurrent removals through, on
+//! however many instances.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{delete, post};
 use axum::{Json, Router};
-use highwater::console::{Object, Problem};
-use highwater::{
-    EventId, EventStore, EventStoreExt, EventType, Expected, NewEvent, Offset, Payload, StoreError,
-};
+use highwater::console::{JsonBody, Object, Problem};
+use highwater::{EventId, EventStore, EventStoreExt, Expected, NewEvent, Offset, StoreError};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::retry::patiently;
+use crate::user_directory::UserDirectory;
 use crate::user_event::{USERS, UserEvent};
 
 const NAME_CHARS_MAX: usize = 200;
@@ -30,16 +30,22 @@ const EMAIL_BYTES_MAX: usize = 254;
 /// How long a request waits for a store that is briefly away.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// An offset that no stream reaches.
-const NEVER: Expected = Expected::At(Offset::new(1 << 60));
+/// The longest id of a user that is looked for.
+const ID_BYTES_MAX: usize = 1_000;
 
-type Events = Arc<dyn EventStore>;
+/// What the routes work on; clones share it.
+#[derive(Clone)]
+struct Users {
+    events: Arc<dyn EventStore>,
+    directory: Arc<Mutex<UserDirectory>>,
+}
 
-pub(crate) fn routes(events: Events) -> Router {
+pub(crate) fn routes(events: Arc<dyn EventStore>) -> Router {
+    let users = Users { events, directory: Arc::default() };
     Router::new()
         .route("/api/users", post(add))
         .route("/api/users/{user_id}", delete(remove))
-        .with_state(events)
+        .with_state(users)
 }
 
 #[derive(Deserialize)]
@@ -51,71 +57,77 @@ struct NewUser {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct UserBody {
-    user_id: Uuid,
+    user_id: String,
     offset: Offset,
 }
 
 async fn add(
-    State(events): State<Events>,
-    user: Result<Json<Object<NewUser>>, JsonRejection>,
+    State(users): State<Users>,
+    JsonBody(Object(user)): JsonBody<Object<NewUser>>,
 ) -> Result<(StatusCode, Json<UserBody>), Problem> {
-    let Json(Object(NewUser { name, email })) = user?;
+    let NewUser { name, email } = user;
     check("name", &name, is_name)?;
     check("email", &email, is_email)?;
-    let user_id = Uuid::now_v7();
-    let added = UserEvent::UserAdded { user_id: user_id.to_string(), name, email };
-    let offset = record(&events, &added, added_id(user_id)).await?;
+    let id = Uuid::now_v7();
+    let user_id = id.to_string();
+    let added = UserEvent::UserAdded { user_id: user_id.clone(), name, email };
+    let offset = users.record(&added, added_id(id)).await?;
     Ok((StatusCode::CREATED, Json(UserBody { user_id, offset })))
 }
 
 async fn remove(
-    State(events): State<Events>,
+    State(users): State<Users>,
     user_id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<UserBody>, Problem> {
-    let Path(user_id) = user_id?;
-    let unknown = || Problem::new(StatusCode::NOT_FOUND, format!("there is no user {user_id:?}"));
-    let id = Uuid::parse_str(&user_id).map_err(|_| unknown())?;
-    if !was_added(&events, id).await? {
+    let Path(asked) = user_id?;
+    let unknown = || Problem::new(StatusCode::NOT_FOUND, format!("there is no user {asked:?}"));
+    if asked.len() > ID_BYTES_MAX {
         return Err(unknown());
     }
+    let (user_id, added) = users.find(&asked).await?.ok_or_else(unknown)?;
     let request_id = Uuid::now_v7().to_string();
-    let removed = UserEvent::UserRemoved { user_id: id.to_string(), request_id };
-    match record(&events, &removed, removed_id(id)).await {
-        Ok(offset) => Ok(Json(UserBody { user_id: id, offset })),
+    let removed = UserEvent::UserRemoved { user_id: user_id.clone(), request_id };
+    match users.record(&removed, removed_id(&user_id, added)).await {
+        Ok(offset) => Ok(Json(UserBody { user_id, offset })),
+        // Somebody else was faster.
         Err(StoreError::IdTaken { .. }) => Err(unknown()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Whether a user with this id was ever added.
-///
-/// Asks by an append that cannot succeed: the store finds either that the event id is taken,
-/// or that the stream is not at an offset it never reaches.
-async fn was_added(events: &Events, user_id: Uuid) -> Result<bool, StoreError> {
-    let probe = NewEvent::new(EventType::from_static("UserAdded"), Payload::from_stored("null"))
-        .with_id(added_id(user_id));
-    let append = || events.append_to(USERS, NEVER, vec![probe.clone()]);
-    match patiently(PATIENCE, append).await {
-        Ok(_) | Err(StoreError::IdTaken { .. }) => Ok(true),
-        Err(StoreError::Conflict { .. }) => Ok(false),
-        Err(error) => Err(error),
+impl Users {
+    /// The user's id as it was written, and the event that has added the user.
+    async fn find(&self, asked: &str) -> Result<Option<(String, EventId)>, StoreError> {
+        // A UUID is the same however it is spelled; this program writes it in small letters.
+        let uuid = Uuid::parse_str(asked).ok().map(|uuid| uuid.to_string());
+        let spellings = std::iter::once(asked.to_owned()).chain(uuid);
+        for spelling in spellings {
+            let look =
+                || async { self.directory.lock().await.added(&*self.events, &spelling).await };
+            if let Some(added) = patiently(PATIENCE, look).await? {
+                return Ok(Some((spelling, added)));
+            }
+        }
+        Ok(None)
     }
-}
 
-/// Appends the event, once however often an answer is lost.
-async fn record(events: &Events, event: &UserEvent, id: EventId) -> Result<Offset, StoreError> {
-    let event = NewEvent::of(event).map_err(|error| StoreError::invalid(error.to_string()))?;
-    let event = event.with_id(id);
-    let append = || events.append_to(USERS, Expected::Any, vec![event.clone()]);
-    Ok(patiently(PATIENCE, append).await?.first)
+    /// Appends the event, once however often an answer is lost.
+    async fn record(&self, event: &UserEvent, id: EventId) -> Result<Offset, StoreError> {
+        let event = NewEvent::of(event).map_err(|error| StoreError::invalid(error.to_string()))?;
+        let event = event.with_id(id);
+        let append = || self.events.append_to(USERS, Expected::Any, vec![event.clone()]);
+        Ok(patiently(PATIENCE, append).await?.first)
+    }
 }
 
 fn added_id(user_id: Uuid) -> EventId {
     EventId::from_uuid(Uuid::new_v5(&user_id, b"UserAdded"))
 }
 
-fn removed_id(user_id: Uuid) -> EventId {
-    EventId::from_uuid(Uuid::new_v5(&user_id, b"UserRemoved"))
+/// A user that came back after a removal was added by another event, and can be removed again.
+fn removed_id(user_id: &str, added: EventId) -> EventId {
+    let own = Uuid::parse_str(user_id).ok().filter(|id| added_id(*id) == added);
+    EventId::from_uuid(Uuid::new_v5(&own.unwrap_or(added.as_uuid()), b"UserRemoved"))
 }
 
 fn check(field: &str, text: &str, is_valid: fn(&str) -> bool) -> Result<(), Problem> {

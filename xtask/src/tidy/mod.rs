@@ -2,6 +2,7 @@
 
 mod docs;
 mod edges;
+mod json;
 pub(crate) mod manifest;
 mod names;
 mod sizes;
@@ -27,6 +28,7 @@ pub(crate) fn run(root: &Path) -> Result {
     sizes::list(&sources).iter().for_each(|note| println!("long: {note}"));
     let mut broken = edges::check(&Manifest::all(root)?);
     broken.extend(sources.iter().flat_map(source::check));
+    broken.extend(sources.iter().flat_map(json::check));
     broken.extend(docs::check(root, &texts, &sources));
     broken.iter().for_each(|rule| println!("{rule}"));
     match broken.len() {

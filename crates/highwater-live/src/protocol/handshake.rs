@@ -1,5 +1,7 @@
 //! The handshake: the client names the protocol, in JSON whatever the protocol is.
 
+use highwater_core::JsonLimits;
+
 use super::Protocol;
 
 /// The newest version of the protocol that a client may ask for.
@@ -50,8 +52,8 @@ impl Handshake {
 
     /// Reads the first record of a connection.
     pub fn read(record: &[u8]) -> Result<Self, HandshakeRefused> {
-        let request: Request =
-            serde_json::from_slice(record).map_err(|_| HandshakeRefused::Malformed)?;
+        let limits = JsonLimits { bytes: Self::BYTES_MAX, ..JsonLimits::default() };
+        let request: Request = limits.parse(record).map_err(|_| HandshakeRefused::Malformed)?;
         let protocol = match request.protocol.as_str() {
             "json" => Protocol::Json,
             "messagepack" => Protocol::MessagePack,

@@ -1,6 +1,7 @@
 //! Hub messages as JSON text.
 
 use bytes::Bytes;
+use highwater_core::JsonLimits;
 use serde::{Deserialize, Serialize};
 
 use super::framer::RECORD_SEPARATOR;
@@ -64,7 +65,10 @@ fn call(record: &[u8], wants_stream: bool) -> Result<ClientMessage, Malformed> {
 
 /// Parses a record; the parser's own message could show what must not be logged.
 fn parse<'de, T: Deserialize<'de>>(record: &'de [u8], error: Malformed) -> Result<T, Malformed> {
-    serde_json::from_slice(record).map_err(|_| error)
+    // How many bytes there may be, the framer has said already.
+    let limits = JsonLimits { bytes: usize::MAX, ..JsonLimits::default() };
+    let text = limits.check(record).map_err(|_| Malformed::Syntax("JSON"))?;
+    serde_json::from_str(text).map_err(|_| error)
 }
 
 #[derive(Serialize)]

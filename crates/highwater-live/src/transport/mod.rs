@@ -3,6 +3,7 @@
 mod admission;
 mod event_source;
 mod long_polling;
+mod named;
 mod negotiate;
 mod negotiated;
 mod origin;
@@ -51,7 +52,7 @@ pub(crate) fn hub_routes(hub: Arc<Hub>) -> Router {
 pub(crate) fn stream_routes(hub: Arc<Hub>) -> Router {
     let follow = get(event_source::follow).options(preflight);
     let routes = Router::new().route("/streams/{stream}/events", follow);
-    guarded(routes, hub)
+    named::also_by_query(guarded(routes, hub))
 }
 
 /// Lets in only allowed origins, and tells their browsers so.

@@ -57,7 +57,7 @@ fn packed(json: &str) -> Value {
         position: 0,
         event_id: EventId::new(),
         event_type: "T",
-        data: &Payload::parse(json).unwrap(),
+        data: &Payload::from_stored(json),
         metadata: &Metadata::EMPTY,
         timestamp: DateTime::UNIX_EPOCH,
     };

@@ -1,7 +1,9 @@
 //! Fidelity: what comes out is what went in.
 
 use chrono::{TimeDelta, Utc};
-use highwater_core::{EventStore, EventType, Metadata, NewEvent, Source};
+use highwater_core::{
+    EventStore, EventStoreExt, EventType, Expected, Metadata, NewEvent, Payload, Source, StoreError,
+};
 
 use super::support::{COUNTED, append, data, event, json, read_to_end, stream, stream_events};
 
@@ -29,6 +31,31 @@ pub async fn payloads_survive_byte_for_byte(store: impl EventStore) {
     let events = texts.map(|text| NewEvent::new(COUNTED, json(text)));
     append(&store, "payloads", events.to_vec()).await;
     assert_eq!(data(&stream_events(&store, "payloads").await), texts);
+}
+
+/// What was stored comes back for ever: it has to be something that every reader can decode.
+pub async fn what_some_reader_cannot_decode_is_refused(store: impl EventStore) {
+    for bad in [
+        "1e999",
+        r#"{"a":[-1E400]}"#,
+        r#""\ud800""#,
+        r#"{"\udc00":1}"#,
+        r#"[{"$serde_json::private::RawValue":"1"}]"#,
+        r#"{"\u0024serde_json::private::Number":"1"}"#,
+    ] {
+        let data = NewEvent::new(COUNTED, Payload::from_stored(bad));
+        let metadata = format!("{{\"a\":{bad}}}");
+        let metadata = event(1).with_metadata(Metadata::from_stored(Some(&metadata)));
+        for refused in [data, metadata] {
+            let batch = vec![event(0), refused];
+            let appended = store.append_to(stream("a"), Expected::Any, batch.clone()).await;
+            assert!(matches!(appended, Err(StoreError::Invalid(_))), "{bad}: {appended:?}");
+            let events = batch.into_iter().map(|event| (stream("a"), event)).collect();
+            let imported = store.import(events).await;
+            assert!(matches!(imported, Err(StoreError::Invalid(_))), "{bad}: {imported:?}");
+        }
+    }
+    assert!(stream_events(&store, "a").await.is_empty());
 }
 
 /// Names and ids are what everything is found by again.

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
-use highwater::console::{Object, Problem};
+use highwater::console::{JsonBody, Object, Problem};
 use highwater::saga::{Start, StartError};
 use highwater::{CorrelationId, SagaId, StoreError};
 use serde::Serialize;
@@ -37,9 +36,8 @@ struct StartedBody {
 /// Starts the saga of the order, or finds that it was started before.
 async fn start(
     State(fulfilment): State<Fulfilment>,
-    order: Result<Json<Object<Order>>, JsonRejection>,
+    JsonBody(Object(order)): JsonBody<Object<Order>>,
 ) -> Result<(StatusCode, Json<StartedBody>), Problem> {
-    let Json(Object(order)) = order?;
     let order = order.fresh();
     order.check().map_err(|flaw| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, flaw.to_string()).with("field", flaw.field)

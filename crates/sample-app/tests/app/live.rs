@@ -251,9 +251,15 @@ fn a_page_that_has_its_own_name_lead_here_is_refused() {
     for name in ["events.shop.com", "localhost:6001", "127.0.0.1"] {
         assert_eq!(ask(app.address, name).status, 200, "{name}");
     }
-    let open = App::start_with(&database, &["--host", "0.0.0.0"]);
+    let options = ["--host", "0.0.0.0", "--allowed-host", "Events.shop.com"];
+    let open = App::start_with(&database, &options);
     let address = SocketAddr::from(([127, 0, 0, 1], open.address.port()));
-    assert_eq!(ask(address, "evil.com").status, 200, "a server in a network has many names");
+    for app in [app.address, address] {
+        for name in ["evil.com", "test", "ada.local", "a.internal", "a.test", "192.0.2.1"] {
+            ask(app, name).problem(421);
+        }
+        assert_eq!(ask(app, "events.shop.com").status, 200);
+    }
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Database, get, on_both_databases, post, send, wait_for};
+use crate::support::{
+    App, Database, finish, get, import, on_both_databases, post, send, wait_for, write_file,
+};
 
 const STATISTICS: &str = "/api/projections/user-statistics";
 
@@ -84,6 +86,42 @@ on_both_databases! {
         send(app.address, "DELETE", &format!("/api/users/{unknown}"), None).problem(404);
         let events = get(app.address, "/api/streams/UserWorkflow/events").expect(200);
         assert_eq!(events, json!([]), "a refused removal leaves nothing behind");
+    }
+
+    fn users_that_others_have_added_are_removed_like_own_ones(database: &Database) {
+        let line = |id: u32, kind: &str, user: &str| {
+            json!({"id": format!("{id}"), "source": "/old", "type": kind, "subject": "UserWorkflow",
+                   "data": {"userId": user}}).to_string() + "\n"
+        };
+        let log = [
+            line(1, "UserAdded", "legacy/7 ü"),
+            line(2, "UserAdded", "0195A5A0-0000-7000-8000-00000000000A"),
+            line(3, "UserAdded", "gone"),
+            line(4, "UserRemoved", "gone"),
+        ];
+        finish(&import(database, &write_file(database, "users.ndjson", log.concat())));
+        let app = App::start(database);
+        let remove = |user: &str| send(app.address, "DELETE", &format!("/api/users/{user}"), None);
+        assert_eq!(remove("legacy%2F7%20%C3%BC").expect(200)["userId"], "legacy/7 ü");
+        remove("legacy%2F7%20%C3%BC").problem(404);
+        remove("0195A5A0-0000-7000-8000-00000000000A").expect(200);
+        remove("gone").problem(404);
+        // One that comes back can be removed again, and one that another program removes is gone.
+        let own = add(&app, "Ada");
+        let event = |kind: &str, user: &str| {
+            let event = json!([{"type": kind, "data": {"userId": user}}]);
+            post(app.address, "/api/streams/UserWorkflow/events", &event).expect(201);
+        };
+        event("UserAdded", "gone");
+        remove("gone").expect(200);
+        remove("gone").problem(404);
+        event("UserRemoved", &own);
+        remove(&own).problem(404);
+        event("UserAdded", &own);
+        remove(&own.to_uppercase()).expect(200);
+        remove(&own).problem(404);
+        remove(&"x".repeat(2_000)).problem(404);
+        wait_for_statistics(&app, 6, 6);
     }
 
     fn a_user_without_a_name_or_a_plausible_address_is_refused(database: &Database) {

@@ -40,6 +40,20 @@ impl App {
         )
     }
 
+    /// One that may have no more than so many files open.
+    pub(crate) fn start_under(database: &Database, open_files: u32) -> Self {
+        let program = env!("CARGO_BIN_EXE_sample-app");
+        let limited = format!("ulimit -n {open_files} && exec \"$0\" \"$@\"");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &limited, program]).args(ANY_PORT);
+        Self::listening(shell.env("DATABASE_URL", database.url()).env("RUST_LOG", "error"))
+    }
+
+    /// The id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn listening(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

@@ -55,7 +55,8 @@ pub(crate) fn try_send(
 ) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
+    let mut request =
+        format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
     if let Some(json) = json {
         let length = json.len();
         request += &format!("content-type: application/json\r\ncontent-length: {length}\r\n");
