@@ -9,12 +9,15 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::memory::{Account, Memory};
+use crate::rate::Rate;
 use crate::{Identity, LiveLimits};
 
 /// Counts connections against the limits.
 #[derive(Debug)]
 pub(crate) struct Door {
     limits: LiveLimits,
+    memory: Arc<Memory>,
     inside: Mutex<Inside>,
     total: watch::Sender<usize>,
 }
@@ -26,6 +29,8 @@ struct Inside {
     /// What ends the connections of each identity that is inside.
     dismissals: HashMap<Identity, CancellationToken>,
     rate: Rate,
+    /// Of addresses that have come lately.
+    rates: HashMap<IpAddr, Rate>,
 }
 
 /// Room for one connection, given back when it is dropped.
@@ -34,6 +39,8 @@ pub(crate) struct Seat {
     door: Arc<Door>,
     identity: Option<Identity>,
     address: Option<IpAddr>,
+    /// What is held for the client.
+    pub(crate) account: Arc<Account>,
     /// Cancelled when the identity has to come in anew.
     pub(crate) dismissed: CancellationToken,
 }
@@ -52,19 +59,36 @@ pub(crate) enum Full {
     Rate,
 }
 
+/// Addresses whose rates are remembered before those that have been quiet are forgotten.
+const RATES: usize = 1024;
+
 impl Door {
-    pub(crate) fn new(limits: LiveLimits) -> Arc<Self> {
+    pub(crate) fn new(limits: LiveLimits, memory: Arc<Memory>) -> Arc<Self> {
         let rate = Rate::new(limits.connects_per_second, Instant::now());
         let inside = Mutex::new(Inside {
             by_identity: HashMap::new(),
             by_address: HashMap::new(),
             dismissals: HashMap::new(),
             rate,
+            rates: HashMap::new(),
         });
-        Arc::new(Self { limits, inside, total: watch::Sender::new(0) })
+        Arc::new(Self { limits, memory, inside, total: watch::Sender::new(0) })
     }
 
-    /// Lets one more connection in; nobody is counted for identity who has none.
+    /// Whether one more may come in now: there is room, and not too many come at once. Whoever is
+    /// told so is counted as one that comes, and gets a seat when it does, if there still is one.
+    pub(crate) fn knock(
+        &self,
+        identity: Option<&Identity>,
+        address: Option<IpAddr>,
+    ) -> Result<(), Full> {
+        let address = address.map(client_of);
+        let mut inside = self.inside();
+        self.check_room(&inside, identity, address)?;
+        inside.count_arrival(address, self.limits.connects_per_second_per_address)
+    }
+
+    /// Gives one that has knocked a seat; nobody is counted for identity who has none.
     pub(crate) fn enter(
         self: &Arc<Self>,
         identity: Option<&Identity>,
@@ -72,22 +96,7 @@ impl Door {
     ) -> Result<Seat, Full> {
         let address = address.map(client_of);
         let mut inside = self.inside();
-        if *self.total.borrow() >= self.limits.connections {
-            return Err(Full::Total);
-        }
-        let has_room =
-            has_room(&inside.by_identity, identity, self.limits.connections_per_identity)
-                && has_room(
-                    &inside.by_address,
-                    address.as_ref(),
-                    self.limits.connections_per_address,
-                );
-        if !has_room {
-            return Err(Full::Client);
-        }
-        if !inside.rate.admits(Instant::now()) {
-            return Err(Full::Rate);
-        }
+        self.check_room(&inside, identity, address)?;
         add(&mut inside.by_identity, identity);
         add(&mut inside.by_address, address.as_ref());
         self.total.send_modify(|total| *total += 1);
@@ -95,7 +104,25 @@ impl Door {
             Some(identity) => inside.dismissals.entry(identity.clone()).or_default().clone(),
             None => CancellationToken::new(),
         };
-        Ok(Seat { door: Arc::clone(self), identity: identity.cloned(), address, dismissed })
+        let account = self.memory.open();
+        let door = Arc::clone(self);
+        Ok(Seat { door, identity: identity.cloned(), address, account, dismissed })
+    }
+
+    fn check_room(
+        &self,
+        inside: &Inside,
+        identity: Option<&Identity>,
+        address: Option<IpAddr>,
+    ) -> Result<(), Full> {
+        if *self.total.borrow() >= self.limits.connections {
+            return Err(Full::Total);
+        }
+        let of_identity = self.limits.connections_per_identity;
+        let of_address = self.limits.connections_per_address;
+        let has_room = has_room(&inside.by_identity, identity, of_identity)
+            && has_room(&inside.by_address, address.as_ref(), of_address);
+        if has_room { Ok(()) } else { Err(Full::Client) }
     }
 
     /// Asks whoever is inside under this identity to leave; who comes later is not concerned.
@@ -119,6 +146,25 @@ impl Door {
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inside {
+    /// Counts one that comes, if not too many do.
+    ///
+    /// Those of one address first: what it is refused takes nothing from the others.
+    fn count_arrival(&mut self, address: Option<IpAddr>, limit: Option<u32>) -> Result<(), Full> {
+        let now = Instant::now();
+        if let (Some(address), Some(limit)) = (address, limit) {
+            if self.rates.len() >= RATES {
+                self.rates.retain(|_, rate| !rate.is_fresh(now));
+            }
+            let rate = self.rates.entry(address).or_insert_with(|| Rate::new(limit, now));
+            if !rate.admits(now) {
+                return Err(Full::Rate);
+            }
+        }
+        if self.rate.admits(now) { Ok(()) } else { Err(Full::Rate) }
     }
 }
 
@@ -175,36 +221,8 @@ fn remove<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: Option<&K>) {
     }
 }
 
-/// So many a second, and as many at once after a quiet second.
-#[derive(Debug)]
-struct Rate {
-    per_second: f64,
-    available: f64,
-    seen: Instant,
-}
-
-impl Rate {
-    fn new(per_second: u32, now: Instant) -> Self {
-        let per_second = f64::from(per_second);
-        Self { per_second, available: per_second, seen: now }
-    }
-
-    fn admits(&mut self, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.seen).as_secs_f64();
-        self.available = (self.available + passed * self.per_second).min(self.per_second);
-        self.seen = now;
-        let admits = self.available >= 1.0;
-        if admits {
-            self.available -= 1.0;
-        }
-        admits
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -216,7 +234,7 @@ mod tests {
             connects_per_second: 1_000,
             ..Default::default()
         };
-        let door = Door::new(limits);
+        let door = Door::new(limits, Memory::new(1 << 20));
         let (ann, home) = (Identity::new("ann"), IpAddr::from([127, 0, 0, 1]));
         let first = door.enter(Some(&ann), Some(home)).unwrap();
         assert_eq!(door.enter(None, Some(home)).unwrap_err(), Full::Client);
@@ -238,13 +256,19 @@ mod tests {
         assert_ne!(client("2001:db8::1"), client("2001:db8:0:1::1"));
     }
 
-    #[test]
-    fn a_rate_admits_its_number_at_once_and_again_after_a_second() {
-        let start = Instant::now();
-        let mut rate = Rate::new(2, start);
-        let admitted = |rate: &mut Rate, now| (0..5).filter(|_| rate.admits(now)).count();
-        assert_eq!(admitted(&mut rate, start), 2);
-        assert_eq!(admitted(&mut rate, start + Duration::from_millis(500)), 1);
-        assert_eq!(admitted(&mut rate, start + Duration::from_secs(60)), 2);
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_too_often_from_one_address_keeps_out_no_other() {
+        let limits = LiveLimits {
+            connects_per_second: 5,
+            connects_per_second_per_address: Some(2),
+            ..Default::default()
+        };
+        let door = Door::new(limits, Memory::new(1 << 20));
+        let knock = |last| door.knock(None, Some(IpAddr::from([10, 0, 0, last])));
+        let admitted = (0..100).filter(|_| knock(1).is_ok()).count();
+        assert_eq!((admitted, knock(1)), (2, Err(Full::Rate)));
+        assert_eq!((knock(2), knock(3)), (Ok(()), Ok(())));
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        assert_eq!(knock(1), Ok(()));
     }
 }

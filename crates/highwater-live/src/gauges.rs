@@ -1,7 +1,7 @@
 //! What the live hub is doing, in numbers.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use highwater_core::Offset;
@@ -10,12 +10,23 @@ use highwater_core::Offset;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LiveGauges {
-    /// Connections, those that have negotiated and not attached yet included.
+    /// Connections.
     pub connections: usize,
+    /// Ids that were given out and have not been used; they take up no connection.
+    pub negotiated: usize,
     /// Subscriptions of all connections.
     pub subscriptions: usize,
-    /// Bytes that wait for clients to take them.
+    /// Bytes that are held for clients, one by one: pages that were read for them, messages that
+    /// wait for them to take, and what they have sent and is not read.
     pub buffered_bytes: usize,
+    /// Those of the client that has the most.
+    pub largest_buffered_bytes: usize,
+    /// Bytes of live events, about, that all clients share.
+    pub live_bytes: usize,
+    /// Reads of the log for clients that are under way.
+    pub reads: usize,
+    /// Clients that were disconnected since the start to make room for others.
+    pub evicted: u64,
     /// How far the slowest subscription is behind the end of the log, in positions.
     pub slowest_lag: u64,
     /// Events handed to connections since the start, once for each that got it.
@@ -26,7 +37,6 @@ pub struct LiveGauges {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     delivered: AtomicU64,
-    buffered: AtomicUsize,
     /// The first position that the reader at the end of the log has not read.
     head: AtomicU64,
     next: AtomicU64,
@@ -44,25 +54,20 @@ pub(crate) struct Progress {
     position: Arc<AtomicU64>,
 }
 
-/// Bytes that wait for a client; they count until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Buffered {
-    counters: Arc<Counters>,
-    bytes: usize,
-}
-
 impl Counters {
-    pub(crate) fn gauges(&self, connections: usize) -> LiveGauges {
+    pub(crate) fn subscriptions(&self) -> usize {
+        self.followers().len()
+    }
+
+    pub(crate) fn slowest_lag(&self) -> u64 {
         let followers = self.followers();
         let head = self.head.load(Ordering::Relaxed);
         let positions = followers.values().map(|position| position.load(Ordering::Relaxed));
-        LiveGauges {
-            connections,
-            subscriptions: followers.len(),
-            buffered_bytes: self.buffered.load(Ordering::Relaxed),
-            slowest_lag: head.saturating_sub(positions.min().unwrap_or(CAUGHT_UP)),
-            delivered: self.delivered.load(Ordering::Relaxed),
-        }
+        head.saturating_sub(positions.min().unwrap_or(CAUGHT_UP))
+    }
+
+    pub(crate) fn delivered_so_far(&self) -> u64 {
+        self.delivered.load(Ordering::Relaxed)
     }
 
     /// Counts a subscription.
@@ -79,11 +84,6 @@ impl Counters {
 
     pub(crate) fn delivered(&self, events: usize) {
         self.delivered.fetch_add(events as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn buffer(self: &Arc<Self>, bytes: usize) -> Buffered {
-        self.buffered.fetch_add(bytes, Ordering::Relaxed);
-        Buffered { counters: Arc::clone(self), bytes }
     }
 
     fn followers(&self) -> MutexGuard<'_, HashMap<u64, Arc<AtomicU64>>> {
@@ -105,11 +105,5 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.counters.followers().remove(&self.key);
-    }
-}
-
-impl Drop for Buffered {
-    fn drop(&mut self) {
-        self.counters.buffered.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }

@@ -39,14 +39,15 @@
 //!
 //! Each event has its offset as `id` and the object above as `data`; in a category or in
 //! everything, the offset is the position. A browser's `EventSource` comes back by itself, with
-//! the header `Last-Event-ID`, which stands above `from`. Three things are no events of the log:
+//! the header `Last-Event-ID`; where a program cannot send headers, `?lastEventId=` says the same.
+//! Of these and `from`, whichever is furthest on counts. Three things are no events of the log:
 //!
 //! - `event: start`, without content: first of all when there is no `from`; its `id` is the last
 //!   offset before now on, so that a browser comes back to there.
 //! - `event: failure`: the events cannot go on, and the response ends.
 //! - comments, `:`, when there was nothing to send for [`LiveOptions::keep_alive`].
 //!
-//! A request is refused with 400 (the name, the offset), 401 or 403 (see [`Access`]),
+//! A request is refused with 400 (the name, an offset, a parameter that is not known), 401 or 403 (see [`Access`]),
 //! 429 or 503 (see [`LiveLimits`]). Since an `EventSource` takes these for final, one that only
 //! has to wait gets an empty response and comes back.
 //!
@@ -82,10 +83,12 @@ mod gauges;
 mod hub;
 mod live;
 mod live_event;
+mod memory;
 mod options;
 mod projections;
 pub mod protocol;
 pub mod server;
+mod rate;
 mod source;
 mod transport;
 

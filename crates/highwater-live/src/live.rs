@@ -87,7 +87,7 @@ impl Live {
     /// What the hub is doing now.
     #[must_use]
     pub fn gauges(&self) -> LiveGauges {
-        self.hub.counters.gauges(self.hub.door.total())
+        self.hub.gauges()
     }
 
     /// Ends the connections that `identity` has now, in a way that its clients take as a request
@@ -96,6 +96,7 @@ impl Live {
     /// Access is asked when a client connects and subscribes, and what was allowed then goes on;
     /// call this *after* you have withdrawn it.
     pub fn disconnect(&self, identity: &Identity) {
+        self.hub.negotiated.dismiss(identity);
         self.hub.door.dismiss(identity);
     }
 

@@ -97,6 +97,14 @@ impl LiveEvent {
         }
     }
 
+    /// The bytes of its payload.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.content {
+            Content::Stored(event) => event.data.as_str().len(),
+            Content::Report(report) => report.data.as_str().len(),
+        }
+    }
+
     /// What it tells of a projection, if it does.
     pub(crate) fn report(&self) -> Option<&Report> {
         match &self.content {

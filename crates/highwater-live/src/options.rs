@@ -69,12 +69,26 @@ pub struct LiveLimits {
     pub connections: usize,
     /// Connections of one identity. Default 100; none when identities are whole services.
     pub connections_per_identity: Option<usize>,
-    /// Connections of one address. Default none, since a proxy makes all addresses one; it needs
-    /// a server that provides `ConnectInfo<SocketAddr>`.
+    /// Connections of one address, and ids that it may have negotiated and not used. Default 500.
+    ///
+    /// It needs a server that provides `ConnectInfo<SocketAddr>`; without it all are one address
+    /// and nothing is counted. Behind a proxy every client has the proxy's address: have a layer
+    /// put the address that the proxy tells in place of it, or set none and have the proxy count.
     pub connections_per_address: Option<usize>,
     /// New connections per second, and as many at once. Default 2,000; lower it to protect the
     /// store from everyone coming back at the same time.
     pub connects_per_second: u32,
+    /// The same for one address. Default 500; behind a proxy as above.
+    pub connects_per_second_per_address: Option<u32>,
+    /// Messages of one connection per second, and as many at once. Default 100; what comes faster
+    /// is not refused but read later.
+    pub calls_per_second: u32,
+    /// Reads of the log for clients that are under way at once, one of each connection. Default 2;
+    /// keep it below what the store has for readers, so that some is left for everybody else.
+    pub reads: usize,
+    /// Bytes that are held for clients in total. Default 256 MiB; when more would be needed, those
+    /// clients are disconnected that have taken nothing for the longest.
+    pub buffered_bytes: usize,
 }
 
 impl Default for LiveOptions {
@@ -104,8 +118,12 @@ impl Default for LiveLimits {
             subscriptions: 100,
             connections: 10_000,
             connections_per_identity: Some(100),
-            connections_per_address: None,
+            connections_per_address: Some(500),
             connects_per_second: 2_000,
+            connects_per_second_per_address: Some(500),
+            calls_per_second: 100,
+            reads: 2,
+            buffered_bytes: 256 << 20,
         }
     }
 }

@@ -36,6 +36,10 @@ impl Room {
             Held { bytes, taken: Arc::clone(&self.taken) }
         })
     }
+
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Held {

@@ -5,12 +5,14 @@
 //! reads from the log later, so that nobody waits for the slowest.
 
 mod held;
+mod reads;
 mod subscription;
 mod tail;
 mod topics;
 
 pub(crate) use held::Held;
-pub(crate) use subscription::{EventSubscription, Unreadable};
+pub(crate) use reads::{Hold, Places};
+pub(crate) use subscription::{Batch, EventSubscription, Unreadable};
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,17 +23,27 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::LiveOptions;
 use crate::gauges::Counters;
+use crate::memory::Account;
+use subscription::Log;
 use topics::Topics;
 
 /// Gives out subscriptions; reads the end of the log for as long as somebody follows it.
 pub(crate) struct Feed {
+    end: Arc<End>,
+    /// Where subscriptions are opened, and where they read.
+    opening: Places,
+    reading: Places,
+    _stop_when_dropped: DropGuard,
+}
+
+/// The end of the log, and who follows it.
+struct End {
     log: Arc<dyn EventStore>,
     topics: Arc<Topics>,
     counters: Arc<Counters>,
     /// Held while the reader is started, so that there is never a second one.
     starting: Mutex<()>,
     stop: CancellationToken,
-    _stop_when_dropped: DropGuard,
 }
 
 impl Feed {
@@ -41,17 +53,23 @@ impl Feed {
         counters: Arc<Counters>,
     ) -> Self {
         let stop = CancellationToken::new();
-        Self {
+        let end = End {
             log,
             topics: Arc::new(Topics::new(options.live_buffer, options.live_bytes)),
             counters,
             starting: Mutex::new(()),
-            _stop_when_dropped: stop.clone().drop_guard(),
-            stop,
+            stop: stop.clone(),
+        };
+        let places = || Places::new(options.limits.reads);
+        Self {
+            end: Arc::new(end),
+            opening: places(),
+            reading: places(),
+            _stop_when_dropped: stop.drop_guard(),
         }
     }
 
-    /// Follows `source` from the offset `from`, or from now on.
+    /// Follows `source` from the offset `from`, or from now on, for the client of `account`.
     ///
     /// The subscription listens to the end of the log *before* it looks into the log for the
     /// first time. What it does not find there is still to come, so nothing falls in between.
@@ -59,17 +77,36 @@ impl Feed {
         &self,
         source: Source,
         from: Option<Offset>,
+        account: Arc<Account>,
     ) -> Result<EventSubscription, StoreError> {
-        let follower = self.listen(&source).await?;
-        let (after, has_caught_up) = match from {
-            Some(from) => (from.get().checked_sub(1).map(Offset::new), false),
-            None => (self.log.head(&source).await?, true),
-        };
-        let progress = self.counters.follow();
-        let log = Arc::clone(&self.log);
-        Ok(EventSubscription::new(log, source, follower, (after, has_caught_up), progress))
+        let (end, followed) = (Arc::clone(&self.end), source.clone());
+        let opened = self.opening.run(async move {
+            let follower = end.listen(&followed).await?;
+            let after = match from {
+                Some(from) => from.get().checked_sub(1).map(Offset::new),
+                None => end.log.head(&followed).await?,
+            };
+            Ok::<_, StoreError>((follower, after))
+        });
+        let (follower, after) = opened.await.map_err(|_| reads::lost())??;
+        let progress = self.end.counters.follow();
+        let log = Log { store: Arc::clone(&self.end.log), places: self.reading.clone(), account };
+        let start = (after, from.is_none());
+        Ok(EventSubscription::new(log, source, follower, start, progress))
     }
 
+    /// Reads for clients that are under way.
+    pub(crate) fn reads(&self) -> usize {
+        self.opening.taken() + self.reading.taken()
+    }
+
+    /// Bytes of live events that all followers share.
+    pub(crate) fn live_bytes(&self) -> usize {
+        self.end.topics.bytes()
+    }
+}
+
+impl End {
     /// Joins the followers of `source`, and starts the reader of the log's end for the first.
     async fn listen(&self, source: &Source) -> Result<topics::Follower, StoreError> {
         let _starting = self.starting.lock().await;
@@ -93,6 +130,6 @@ impl Feed {
 
 impl fmt::Debug for Feed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Feed").field("topics", &self.topics).finish_non_exhaustive()
+        f.debug_struct("Feed").field("topics", &self.end.topics).finish_non_exhaustive()
     }
 }

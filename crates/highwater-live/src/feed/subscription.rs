@@ -2,30 +2,45 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use highwater_core::{EventStore, Offset, Page, RecordedEvent, Source, StoreError};
+use highwater_core::{EventStore, Offset, RecordedEvent, Source, StoreError};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-use tokio::time::sleep;
 
-use super::tail::next_retry;
+use super::reads::{self, Hold, Outcome, Places, Taken, Wanted};
 use super::topics::{Follower, Live};
 use crate::gauges::Progress;
 use crate::live_event::LiveEvent;
+use crate::memory::Account;
 
 /// The events of a source from an offset on: each of them, once, in order.
 ///
-/// It holds one page of events at most. When its buffer of live events overflows, it reads the
-/// log from the last event that it gave out.
+/// It holds one page of events at most, and none while another subscription of its client does.
+/// When its buffer of live events overflows, it reads the log from the last event that it gave out.
 pub(crate) struct EventSubscription {
-    log: Arc<dyn EventStore>,
+    log: Log,
     source: Source,
     follower: Follower,
     /// Everything up to here has been given out.
     after: Option<Offset>,
     has_caught_up: bool,
     page: usize,
+    /// The page that is being read.
+    reading: Option<Outcome<Result<Taken, StoreError>>>,
     progress: Progress,
+}
+
+/// The log, as one client may read it.
+pub(super) struct Log {
+    pub(super) store: Arc<dyn EventStore>,
+    pub(super) places: Places,
+    pub(super) account: Arc<Account>,
+}
+
+/// Events that were given out together, and what the client holds for as long as they are here.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) events: Vec<Arc<LiveEvent>>,
+    pub(crate) hold: Option<Hold>,
 }
 
 /// Why a subscription has ended: the log cannot be read, and to try again is of no use.
@@ -39,7 +54,7 @@ pub(crate) struct Unreadable {
 }
 
 /// Events in the first page, and in any page.
-const PAGE_FIRST: usize = 16;
+const PAGE_FIRST: usize = 4;
 pub(super) const PAGE_MAX: usize = 256;
 
 /// The payload bytes that a page aims at.
@@ -47,14 +62,15 @@ const PAGE_BYTES: usize = 256 << 10;
 
 impl EventSubscription {
     pub(super) fn new(
-        log: Arc<dyn EventStore>,
+        log: Log,
         source: Source,
         follower: Follower,
         start: (Option<Offset>, bool),
         progress: Progress,
     ) -> Self {
         let (after, has_caught_up) = start;
-        Self { log, source, follower, after, has_caught_up, page: PAGE_FIRST, progress }
+        let (page, reading) = (PAGE_FIRST, None);
+        Self { log, source, follower, after, has_caught_up, page, reading, progress }
     }
 
     /// The offset behind which the next events are.
@@ -65,20 +81,19 @@ impl EventSubscription {
     /// The next events, one or more; waits for them when there are none yet. Cancel safe.
     ///
     /// Waits, too, while the store is unavailable. After another error it is of no more use.
-    pub(crate) async fn next(&mut self) -> Result<Vec<Arc<LiveEvent>>, Unreadable> {
+    pub(crate) async fn next(&mut self) -> Result<Batch, Unreadable> {
         loop {
-            let events =
-                if self.has_caught_up { self.receive().await } else { self.read().await? };
-            if let Some(position) = events.first().and_then(|first| first.position()) {
+            let batch = if self.has_caught_up { self.receive().await } else { self.read().await? };
+            if let Some(position) = batch.events.first().and_then(|first| first.position()) {
                 self.progress.is_behind(position);
-                return Ok(events);
+                return Ok(batch);
             }
         }
     }
 
     /// Reads a page of the log; the end of the log is where live events go on.
-    async fn read(&mut self) -> Result<Vec<Arc<LiveEvent>>, Unreadable> {
-        let page = self.read_page().await.map_err(|cause| {
+    async fn read(&mut self) -> Result<Batch, Unreadable> {
+        let Taken { page, hold } = self.read_page().await.map_err(|cause| {
             let name = Arc::clone(&self.follower.name);
             Unreadable { name, cause }
         })?;
@@ -89,59 +104,61 @@ impl EventSubscription {
             let offset = self.source.offset_of(&event);
             LiveEvent::of_event(Arc::clone(&self.follower.name), offset, event, None)
         });
-        Ok(events.collect())
+        Ok(Batch { events: events.collect(), hold: Some(hold) })
     }
 
-    async fn read_page(&self) -> Result<Page, StoreError> {
-        let mut retry_in = Duration::ZERO;
-        loop {
-            match self.log.read(&self.source, &[], self.after, self.page).await {
-                Err(error) if error.is_transient() => {
-                    retry_in = next_retry(retry_in);
-                    tracing::warn!(source = %self.source, ?retry_in, "{error}");
-                    sleep(retry_in).await;
-                }
-                result => return result,
-            }
-        }
+    /// The page that is being read, or the next one; whoever stops to wait goes on later.
+    async fn read_page(&mut self) -> Result<Taken, StoreError> {
+        let Log { store, places, account } = &self.log;
+        let reading = self.reading.get_or_insert_with(|| {
+            let source = self.source.clone();
+            let wanted = Wanted { source, after: self.after, limit: self.page };
+            places.page(Arc::clone(store), Arc::clone(account), wanted)
+        });
+        let read = reading.await;
+        self.reading = None;
+        read.unwrap_or_else(|_| Err(reads::lost()))
     }
 
     /// Waits for live events; none means that the log has to be read.
-    async fn receive(&mut self) -> Vec<Arc<LiveEvent>> {
+    async fn receive(&mut self) -> Batch {
         self.progress.has_caught_up();
-        let mut events = Vec::new();
+        let (mut events, mut bytes) = (Vec::new(), 0);
         match self.follower.events().recv().await {
-            Ok(live) => self.accept(live, &mut events),
+            Ok(live) => bytes += self.accept(live, &mut events),
             Err(RecvError::Lagged(_)) => self.has_caught_up = false,
             // The log is no longer read: the process is about to end.
             Err(RecvError::Closed) => std::future::pending().await,
         }
-        while self.has_caught_up && events.len() < PAGE_MAX {
+        while self.has_caught_up && events.len() < PAGE_MAX && bytes < PAGE_BYTES {
             match self.follower.events().try_recv() {
-                Ok(live) => self.accept(live, &mut events),
+                Ok(live) => bytes += self.accept(live, &mut events),
                 Err(TryRecvError::Lagged(_)) => self.has_caught_up = false,
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        events
+        Batch { events, hold: None }
     }
 
-    /// Takes a live event unless the log gave it already, or one before it is still missing.
-    fn accept(&mut self, live: Live, events: &mut Vec<Arc<LiveEvent>>) {
+    /// Takes a live event unless the log gave it already, or one before it is still missing; how
+    /// many bytes its payload has.
+    fn accept(&mut self, live: Live, events: &mut Vec<Arc<LiveEvent>>) -> usize {
         let Live::Event(event) = live else {
             self.has_caught_up = false;
-            return;
+            return 0;
         };
         if event.offset() <= self.after {
-            return;
+            return 0;
         }
         let is_gapless = matches!(self.source, Source::Stream(_));
         if is_gapless && event.offset() != Some(Offset::following(self.after)) {
             self.has_caught_up = false;
-            return;
+            return 0;
         }
         self.after = event.offset();
+        let bytes = event.bytes();
         events.push(event);
+        bytes
     }
 }
 

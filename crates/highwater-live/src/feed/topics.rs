@@ -94,6 +94,11 @@ impl Topics {
         state.is_read
     }
 
+    /// Bytes of live events that are held.
+    pub(super) fn bytes(&self) -> usize {
+        self.room.taken()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -87,16 +87,17 @@ fn source_and_offset(
         [Argument::Text(name), from] => (name, from),
         _ => return Err(CallError::Arguments(method, NAME_AND_OFFSET)),
     };
-    let from = match from {
-        Argument::Null => None,
-        Argument::Number(offset) => Some(Offset::new(*offset)),
-        Argument::Text(digits) => match digits.parse() {
-            Ok(offset) => Some(Offset::new(offset)),
-            Err(_) => return Err(CallError::Arguments(method, NAME_AND_OFFSET)),
-        },
-        Argument::Other => return Err(CallError::Arguments(method, NAME_AND_OFFSET)),
+    let number = match from {
+        Argument::Null => return Ok((source(name)?, None)),
+        Argument::Number(number) => Some(*number),
+        Argument::Text(digits) => digits.parse().ok(),
+        Argument::Other => None,
     };
-    Ok((source(name)?, from))
+    // No event is at a place that no database can count to.
+    match number.filter(|number| i64::try_from(*number).is_ok()) {
+        Some(number) => Ok((source(name)?, Some(Offset::new(number)))),
+        None => Err(CallError::Arguments(method, NAME_AND_OFFSET)),
+    }
 }
 
 fn source(name: &str) -> Result<LiveSource, CallError> {
@@ -153,6 +154,16 @@ mod tests {
                 SUBSCRIBE,
                 vec![text("a"), text("-1")],
                 "SubscribeToStream takes a stream name and optionally an offset",
+            ),
+            (
+                SUBSCRIBE,
+                vec![text("a"), Argument::Number(1 << 63)],
+                "SubscribeToStream takes a stream name and optionally an offset",
+            ),
+            (
+                STREAM,
+                vec![text("a"), text("9223372036854775808")],
+                "StreamEvents takes a stream name and optionally an offset",
             ),
             (SUBSCRIBE, vec![text("")], "stream name \"\" is empty"),
         ] {

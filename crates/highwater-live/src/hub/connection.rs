@@ -11,6 +11,7 @@ use super::outbox::Outbox;
 use super::session::Session;
 use super::{End, Frame, Hub, Stop};
 use crate::Identity;
+use crate::memory::{Account, Buffered};
 use crate::protocol::{Framer, Framing, Handshake, HandshakeRefused, Protocol};
 
 /// One client; [`run`](Self::run) serves it.
@@ -22,11 +23,27 @@ pub(crate) struct Connection {
     pub(crate) hub: Arc<Hub>,
     pub(crate) identity: Option<Identity>,
     /// What the client sends, cut in any way.
-    pub(crate) inbox: mpsc::Receiver<Bytes>,
+    pub(crate) inbox: mpsc::Receiver<Received>,
+    /// What is held for the client.
+    pub(crate) account: Arc<Account>,
     /// Where frames go.
     pub(crate) frames: mpsc::Sender<Frame>,
     pub(crate) transport: Transport,
     pub(crate) stop: Stop,
+}
+
+/// What a client has sent, in any number of pieces.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) bytes: Bytes,
+    _buffered: Buffered,
+}
+
+impl Received {
+    pub(crate) fn new(bytes: Bytes, account: &Arc<Account>) -> Self {
+        let _buffered = account.hold(bytes.len());
+        Self { bytes, _buffered }
+    }
 }
 
 /// The other end of a connection's way out.
@@ -68,9 +85,9 @@ impl Connection {
     }
 
     async fn serve(self) -> End {
-        let Self { hub, identity, mut inbox, frames, transport, stop } = self;
+        let Self { hub, identity, mut inbox, account, frames, transport, stop } = self;
         let stall_timeout = hub.options.stall_timeout;
-        let mut outbox = Outbox::new(frames, Arc::clone(&hub.counters), stall_timeout);
+        let mut outbox = Outbox::new(frames, Arc::clone(&account), stall_timeout);
         let greeted = tokio::select! {
             greeted = greet(&hub, transport, &mut inbox) => greeted,
             end = stop.asked() => Err(end),
@@ -89,7 +106,8 @@ impl Connection {
         }
         match greeted {
             Ok((_, framer)) => {
-                Session::new(hub, identity, transport, (framer, outbox)).run(inbox, &stop).await
+                let client = (identity, account, transport);
+                Session::new(hub, client, (framer, outbox)).run(inbox, &stop).await
             }
             Err(end) => end,
         }
@@ -100,7 +118,7 @@ impl Connection {
 async fn greet(
     hub: &Hub,
     transport: Transport,
-    inbox: &mut mpsc::Receiver<Bytes>,
+    inbox: &mut mpsc::Receiver<Received>,
 ) -> Result<(Handshake, Framer), End> {
     let received = timeout(hub.options.handshake_timeout, first_record(inbox)).await;
     let (record, mut framer) = received.unwrap_or(Err(End::Refused(HandshakeRefused::TimedOut)))?;
@@ -112,10 +130,10 @@ async fn greet(
     Ok((handshake, framer))
 }
 
-async fn first_record(inbox: &mut mpsc::Receiver<Bytes>) -> Result<(Bytes, Framer), End> {
+async fn first_record(inbox: &mut mpsc::Receiver<Received>) -> Result<(Bytes, Framer), End> {
     let mut framer = Framer::new(Framing::Separated, Handshake::BYTES_MAX);
     loop {
-        framer.push(&inbox.recv().await.ok_or(End::Gone)?);
+        framer.push(&inbox.recv().await.ok_or(End::Gone)?.bytes);
         match framer.next_record() {
             Ok(Some(record)) => return Ok((record, framer)),
             Ok(None) => {}

@@ -17,6 +17,8 @@ pub(crate) enum End {
     Silent,
     #[error("the client took nothing for too long")]
     Stalled,
+    #[error("the client took nothing while others needed the room")]
+    Crowded,
     #[error("the server is shutting down")]
     Draining,
     #[error("the identity was disconnected")]
@@ -35,7 +37,7 @@ impl End {
     /// An error keeps clients from coming back; what is not their fault must not have one.
     pub(super) fn farewell(self, reason: &str) -> Option<ServerMessage<'_>> {
         match self {
-            Self::Gone | Self::Stalled | Self::Refused(_) => None,
+            Self::Gone | Self::Stalled | Self::Crowded | Self::Refused(_) => None,
             Self::Closed => Some(ServerMessage::Close { error: None, allow_reconnect: false }),
             Self::Malformed(_) => {
                 Some(ServerMessage::Close { error: Some(reason), allow_reconnect: false })
@@ -46,13 +48,18 @@ impl End {
         }
     }
 
+    /// Whether the client takes nothing, so that to say anything more is of no use.
+    pub(crate) fn is_stuck(self) -> bool {
+        matches!(self, Self::Gone | Self::Stalled | Self::Crowded)
+    }
+
     /// The code of the WebSocket close.
     pub(crate) fn close_code(self) -> u16 {
         match self {
             Self::Gone | Self::Closed => NORMAL,
             Self::Draining => GOING_AWAY,
             Self::Refused(_) | Self::Malformed(_) => PROTOCOL_ERROR,
-            Self::Silent | Self::Stalled | Self::Dismissed => POLICY,
+            Self::Silent | Self::Stalled | Self::Crowded | Self::Dismissed => POLICY,
         }
     }
 }

@@ -1,14 +1,14 @@
 //! The subscriptions of one connection.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use futures::stream::{self, AbortHandle, BoxStream, SelectAll, StreamExt};
+use futures::stream::{self, BoxStream, SelectAll, Stream, StreamExt};
 
 use super::Subscription;
 use crate::LiveSource;
-use crate::feed::Unreadable;
-use crate::live_event::LiveEvent;
+use crate::feed::{Batch, Unreadable};
 
 /// What tells the subscriptions of a connection apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -20,55 +20,69 @@ pub(super) enum Key {
 }
 
 /// What a subscription has to give; after an error, nothing more.
-pub(super) type Given = Result<Vec<Arc<LiveEvent>>, Unreadable>;
+pub(super) type Given = Result<Batch, Unreadable>;
 
 /// Any number of subscriptions, read as one.
 #[derive(Default)]
 pub(super) struct Followed {
-    streams: SelectAll<BoxStream<'static, (Key, Given)>>,
-    handles: HashMap<Key, AbortHandle>,
+    one_by_one: SelectAll<One>,
+    keys: HashSet<Key>,
+}
+
+/// One of the subscriptions.
+struct One {
+    key: Key,
+    given: BoxStream<'static, Given>,
 }
 
 impl Followed {
     pub(super) fn len(&self) -> usize {
-        self.handles.len()
+        self.keys.len()
     }
 
     pub(super) fn contains(&self, key: &Key) -> bool {
-        self.handles.contains_key(key)
+        self.keys.contains(key)
     }
 
     /// Adds a subscription, in place of an earlier one of the same key.
     pub(super) fn add(&mut self, key: Key, subscription: Subscription) {
         self.remove(&key);
-        let name = key.clone();
-        let given = stream::unfold(Some(subscription), move |subscription| {
-            let name = name.clone();
-            async move {
-                let mut subscription = subscription?;
-                let given = subscription.next().await;
-                let rest = given.is_ok().then_some(subscription);
-                Some(((name, given), rest))
-            }
+        let given = stream::unfold(Some(subscription), async |subscription| {
+            let mut subscription = subscription?;
+            let given = subscription.next().await;
+            let rest = given.is_ok().then_some(subscription);
+            Some((given, rest))
         });
-        let (given, handle) = stream::abortable(given);
-        self.streams.push(given.boxed());
-        self.handles.insert(key, handle);
+        self.keys.insert(key.clone());
+        self.one_by_one.push(One { key, given: given.boxed() });
     }
 
-    /// Drops a subscription; false when there is none. Nothing of it is given afterwards.
+    /// Drops a subscription with all that it holds; false when there is none.
+    ///
+    /// At once: one that is only marked as ended would stay until it is polled, and a client
+    /// that does nothing but subscribe anew is quicker than that.
     pub(super) fn remove(&mut self, key: &Key) -> bool {
-        let handle = self.handles.remove(key);
-        if let Some(handle) = &handle {
-            handle.abort();
+        let is_there = self.keys.remove(key);
+        if is_there {
+            let all = std::mem::take(&mut self.one_by_one);
+            self.one_by_one = all.into_iter().filter(|one| one.key != *key).collect();
         }
-        handle.is_some()
+        is_there
     }
 
     /// What the next subscription that has something gives; `None` when there are none at all.
     ///
     /// Cancel safe.
     pub(super) async fn next(&mut self) -> Option<(Key, Given)> {
-        self.streams.next().await
+        self.one_by_one.next().await
+    }
+}
+
+impl Stream for One {
+    type Item = (Key, Given);
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let given = self.given.poll_next_unpin(cx);
+        given.map(|given| given.map(|given| (self.key.clone(), given)))
     }
 }

@@ -17,7 +17,7 @@ use highwater_core::{CheckpointStore, EventStore, Offset};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use call::CallError;
-pub(crate) use connection::{Connection, Frames, Transport};
+pub(crate) use connection::{Connection, Frames, Received, Transport};
 pub(crate) use end::End;
 pub(crate) use outbox::{Frame, Outbox};
 pub(crate) use stop::Stop;
@@ -26,9 +26,10 @@ pub(crate) use subscription::Subscription;
 use crate::door::{Door, Seat};
 use crate::feed::Feed;
 use crate::gauges::Counters;
+use crate::memory::{Account, Memory};
 use crate::projections::ProjectionFeed;
 use crate::transport::Negotiated;
-use crate::{Access, Identity, LiveOptions, LiveSource};
+use crate::{Access, Identity, LiveGauges, LiveOptions, LiveSource};
 
 /// What a hub is made of.
 #[derive(Clone)]
@@ -46,6 +47,7 @@ pub(crate) struct Hub {
     feed: Feed,
     projections: Option<ProjectionFeed>,
     pub(crate) door: Arc<Door>,
+    memory: Arc<Memory>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) negotiated: Negotiated,
     pub(crate) draining: CancellationToken,
@@ -59,21 +61,43 @@ impl Hub {
             let (log, interval) = (Arc::clone(&log), options.projection_interval);
             ProjectionFeed::new(checkpoints, log, interval, Arc::clone(&counters))
         });
+        let memory = Memory::new(options.limits.buffered_bytes);
         Arc::new(Self {
             projections,
             feed: Feed::new(log, &options, Arc::clone(&counters)),
-            door: Door::new(options.limits.clone()),
+            door: Door::new(options.limits.clone(), Arc::clone(&memory)),
+            memory,
+            negotiated: Negotiated::new(&options),
             options,
             access,
             counters,
-            negotiated: Negotiated::default(),
             draining: CancellationToken::new(),
         })
     }
 
     /// What ends the connection that has this seat.
     pub(crate) fn stop(&self, seat: &Seat) -> Stop {
-        Stop { draining: self.draining.clone(), dismissed: seat.dismissed.clone() }
+        Stop {
+            draining: self.draining.clone(),
+            dismissed: seat.dismissed.clone(),
+            crowded: seat.account.crowded(),
+        }
+    }
+
+    /// What the hub is doing now.
+    pub(crate) fn gauges(&self) -> LiveGauges {
+        LiveGauges {
+            connections: self.door.total(),
+            negotiated: self.negotiated.waiting(),
+            subscriptions: self.counters.subscriptions(),
+            buffered_bytes: self.memory.total(),
+            largest_buffered_bytes: self.memory.largest(),
+            live_bytes: self.feed.live_bytes(),
+            reads: self.feed.reads(),
+            evicted: self.memory.evicted(),
+            slowest_lag: self.counters.slowest_lag(),
+            delivered: self.counters.delivered_so_far(),
+        }
     }
 
     /// Whether `identity` may follow `source`; everybody may when nothing decides about access.
@@ -87,7 +111,7 @@ impl Hub {
             (Some(_), None) => Ok(false),
             (Some(access), Some(identity)) => {
                 access.may_follow(identity, source).await.map_err(|error| {
-                    tracing::error!(%source, error = &*error, "access could not be decided");
+                    tracing::error!(?source, error = &*error, "access could not be decided");
                     CallError::Unavailable
                 })
             }
@@ -99,15 +123,16 @@ impl Hub {
         &self,
         source: LiveSource,
         from: Option<Offset>,
+        account: &Arc<Account>,
     ) -> Result<Subscription, CallError> {
         match source {
             LiveSource::Events(source) => {
-                let events = self.feed.subscribe(source, from).await.map_err(|error| {
+                let events = self.feed.subscribe(source, from, Arc::clone(account)).await;
+                events.map(Subscription::Events).map_err(|error| {
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(error, "the log is not readable");
                     CallError::Unavailable
-                })?;
-                Ok(Subscription::Events(events))
+                })
             }
             LiveSource::Projection(name) => {
                 let projections = self.projections.as_ref().ok_or(CallError::NoProjections)?;
@@ -122,8 +147,7 @@ impl fmt::Debug for Hub {
         f.debug_struct("Hub")
             .field("options", &self.options)
             .field("has_access", &self.access.is_some())
-            .field("negotiated", &self.negotiated.len())
-            .field("gauges", &self.counters.gauges(self.door.total()))
+            .field("gauges", &self.gauges())
             .finish_non_exhaustive()
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use super::End;
-use crate::gauges::{Buffered, Counters};
+use crate::memory::{Account, Buffered};
 use crate::protocol::{Protocol, RECORD_SEPARATOR, ServerMessage};
 
 /// Whole messages for the transport to send at once.
@@ -27,6 +27,23 @@ impl Frame {
         let end = self.bytes.iter().position(|byte| *byte == RECORD_SEPARATOR)?;
         (end + 1 < self.bytes.len()).then(|| self.bytes.split_to(end + 1))
     }
+
+    /// The bytes, which count as held until whoever sends them has let go of them.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        Bytes::from_owner(self)
+    }
+
+    /// The same with something before and behind them.
+    pub(crate) fn wrapped(self, before: &[u8], behind: &[u8]) -> Bytes {
+        let bytes = [before, &self.bytes, behind].concat().into();
+        Bytes::from_owner(Self { bytes, ..self })
+    }
+}
+
+impl AsRef<[u8]> for Frame {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// Collects messages and sends them together; the only writer of its connection.
@@ -35,7 +52,7 @@ impl Frame {
 #[derive(Debug)]
 pub(crate) struct Outbox {
     frames: mpsc::Sender<Frame>,
-    counters: Arc<Counters>,
+    account: Arc<Account>,
     stall_timeout: Duration,
     protocol: Protocol,
     messages: Vec<Bytes>,
@@ -45,19 +62,19 @@ pub(crate) struct Outbox {
     last_sent: Instant,
 }
 
-/// A frame is sent once it has this many bytes; a longer message is a frame of its own.
-const FRAME_BYTES: usize = 64 << 10;
-
 impl Outbox {
+    /// A frame is sent once it has this many bytes; a longer message is a frame of its own.
+    pub(crate) const FRAME_BYTES: usize = 64 << 10;
+
     pub(crate) fn new(
         frames: mpsc::Sender<Frame>,
-        counters: Arc<Counters>,
+        account: Arc<Account>,
         stall_timeout: Duration,
     ) -> Self {
         let (messages, last_sent) = (Vec::new(), Instant::now());
         let protocol = Protocol::Json;
         let (size, under_way) = (0, [0; 2]);
-        Self { frames, counters, stall_timeout, protocol, messages, size, under_way, last_sent }
+        Self { frames, account, stall_timeout, protocol, messages, size, under_way, last_sent }
     }
 
     /// Encodes what follows in another protocol; for the end of the handshake.
@@ -82,7 +99,7 @@ impl Outbox {
 
     /// Adds an encoded message, and sends what was there before when the frame would get long.
     pub(crate) async fn push(&mut self, message: Bytes) -> Result<(), End> {
-        if self.size + message.len() > FRAME_BYTES {
+        if self.size + message.len() > Self::FRAME_BYTES {
             self.flush().await?;
         }
         self.size += message.len();
@@ -99,13 +116,14 @@ impl Outbox {
         };
         self.messages.clear();
         self.size = 0;
-        let _buffered = self.counters.buffer(bytes.len());
+        let _buffered = self.account.hold(bytes.len());
         let length = bytes.len();
         let frame = Frame { bytes, is_text: self.protocol == Protocol::Json, _buffered };
         match timeout(self.patience(), self.frames.send(frame)).await {
             Ok(Ok(())) => {
                 self.under_way = [self.under_way[1], length];
                 self.last_sent = Instant::now();
+                self.account.progressed();
                 Ok(())
             }
             Ok(Err(_)) => Err(End::Gone),
@@ -119,7 +137,7 @@ impl Outbox {
     /// more time as it is longer than an ordinary one.
     fn patience(&self) -> Duration {
         let longest = self.under_way[0].max(self.under_way[1]);
-        let frames = longest.div_ceil(FRAME_BYTES).max(1);
+        let frames = longest.div_ceil(Self::FRAME_BYTES).max(1);
         self.stall_timeout.saturating_mul(u32::try_from(frames).unwrap_or(u32::MAX))
     }
 

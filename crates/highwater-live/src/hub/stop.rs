@@ -11,6 +11,8 @@ pub(crate) struct Stop {
     pub(crate) draining: CancellationToken,
     /// The identity has to come in anew.
     pub(crate) dismissed: CancellationToken,
+    /// What is held for the client is needed for others.
+    pub(crate) crowded: CancellationToken,
 }
 
 impl Stop {
@@ -19,6 +21,7 @@ impl Stop {
         tokio::select! {
             () = self.draining.cancelled() => End::Draining,
             () = self.dismissed.cancelled() => End::Dismissed,
+            () = self.crowded.cancelled() => End::Crowded,
         }
     }
 }

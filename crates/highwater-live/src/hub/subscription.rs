@@ -1,11 +1,8 @@
 //! A subscription, whatever it follows.
 
-use std::sync::Arc;
-
 use highwater_core::Offset;
 
-use crate::feed::{EventSubscription, Unreadable};
-use crate::live_event::LiveEvent;
+use crate::feed::{Batch, EventSubscription, Unreadable};
 use crate::projections::ProjectionSubscription;
 
 /// What a client follows.
@@ -27,10 +24,12 @@ impl Subscription {
     }
 
     /// The next events, one or more; waits for them when there are none yet. Cancel safe.
-    pub(crate) async fn next(&mut self) -> Result<Vec<Arc<LiveEvent>>, Unreadable> {
+    pub(crate) async fn next(&mut self) -> Result<Batch, Unreadable> {
         match self {
             Self::Events(events) => events.next().await,
-            Self::Projection(projection) => Ok(projection.next().await),
+            Self::Projection(projection) => {
+                Ok(Batch { events: projection.next().await, hold: None })
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Arguments of a call, as far as the methods of the hub tell them apart.
 
-use serde_json::Value as Json;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// One argument of a call, whatever the protocol.
-#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
-#[serde(from = "Json")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Argument {
     /// Not given: JavaScript sends it for `undefined`, too.
     Null,
@@ -28,18 +29,54 @@ impl Argument {
     }
 }
 
-impl From<Json> for Argument {
-    fn from(value: Json) -> Self {
-        match value {
-            Json::Null => Self::Null,
-            Json::String(text) => Self::Text(text),
-            Json::Number(number) => match (number.as_u64(), number.as_f64()) {
-                (Some(whole), _) => Self::Number(whole),
-                (None, Some(float)) => Self::from_float(float),
-                (None, None) => Self::Other,
-            },
-            Json::Bool(_) | Json::Array(_) | Json::Object(_) => Self::Other,
+/// Takes what the methods tell apart and skips the rest, without a value being made of it.
+impl<'de> Deserialize<'de> for Argument {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OneOf;
+
+        impl<'de> Visitor<'de> for OneOf {
+            type Value = Argument;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an argument")
+            }
+
+            fn visit_unit<E>(self) -> Result<Argument, E> {
+                Ok(Argument::Null)
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Argument, E> {
+                Ok(Argument::Other)
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Argument, E> {
+                Ok(Argument::Number(number))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Argument, E> {
+                Ok(u64::try_from(number).map_or(Argument::Other, Argument::Number))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Argument, E> {
+                Ok(Argument::from_float(number))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Argument, E> {
+                Ok(Argument::Text(text.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Argument, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Argument::Other)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Argument, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Argument::Other)
+            }
         }
+
+        from.deserialize_any(OneOf)
     }
 }
 
@@ -65,7 +102,8 @@ mod tests {
         let number = |json: &str| serde_json::from_str::<Argument>(json).unwrap();
         assert_eq!(number("42"), Argument::Number(42));
         assert_eq!(number("42.0"), Argument::Number(42));
-        for other in ["-1", "4.5", "1e300", "true", "[]", "{}"] {
+        let raw = r#"{"$serde_json::private::RawValue":"[[1]]"}"#;
+        for other in ["-1", "4.5", "1e300", "true", "[]", "{}", raw, "[[{}],{\"a\":[]}]"] {
             assert_eq!(number(other), Argument::Other, "{other}");
         }
         assert_eq!(Argument::from(rmpv::Value::F32(5.0)), Argument::Number(5));

@@ -52,9 +52,13 @@ impl Handshake {
 
     /// Reads the first record of a connection.
     pub fn read(record: &[u8]) -> Result<Self, HandshakeRefused> {
+        if !super::json::is_object(record) {
+            return Err(HandshakeRefused::Malformed);
+        }
         let limits = JsonLimits { bytes: Self::BYTES_MAX, ..JsonLimits::default() };
         let request: Request = limits.parse(record).map_err(|_| HandshakeRefused::Malformed)?;
-        let protocol = match request.protocol.as_str() {
+        // The original server minds no case either.
+        let protocol = match request.protocol.to_ascii_lowercase().as_str() {
             "json" => Protocol::Json,
             "messagepack" => Protocol::MessagePack,
             _ => return Err(HandshakeRefused::Protocol),
@@ -84,6 +88,8 @@ mod tests {
             (r#"{"protocol":"json","version":1}"#, Protocol::Json),
             (r#"{"protocol":"messagepack","version":2}"#, Protocol::MessagePack),
             (r#"{"protocol": "json", "version": 0}"#, Protocol::Json),
+            (r#" {"protocol":"JSON","version":1}"#, Protocol::Json),
+            (r#"{"protocol":"MessagePack","version":1}"#, Protocol::MessagePack),
         ] {
             assert_eq!(Handshake::read(record.as_bytes()), Ok(Handshake { protocol }));
         }
@@ -96,6 +102,7 @@ mod tests {
             (b"{\"protocol\":\"json\",\"version\":3}", HandshakeRefused::Version),
             (b"{\"protocol\":\"json\"}", HandshakeRefused::Malformed),
             (b"{\"type\":6}", HandshakeRefused::Malformed),
+            (b"[\"json\",1]", HandshakeRefused::Malformed),
             (b"", HandshakeRefused::Malformed),
             (b"\xff\xfe", HandshakeRefused::Malformed),
         ] {

@@ -1,7 +1,10 @@
 //! Hub messages as JSON text.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use highwater_core::JsonLimits;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::framer::RECORD_SEPARATOR;
@@ -33,19 +36,82 @@ struct Cancel {
     invocation_id: String,
 }
 
+/// What may stand on every message that has an id; it says nothing that the hub needs.
+#[derive(Deserialize)]
+struct WithHeaders {
+    #[serde(rename = "headers")]
+    _headers: Option<HashMap<String, String>>,
+}
+
+/// An item of an upload, which the hub never asks for.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Item {
+    #[serde(rename = "invocationId")]
+    _id: String,
+    #[serde(rename = "item")]
+    _item: IgnoredAny,
+}
+
+/// The end of something that the hub never began.
+#[derive(Deserialize)]
+struct Completion {
+    #[serde(rename = "invocationId")]
+    _id: String,
+    result: Option<IgnoredAny>,
+    error: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Close {
+    #[serde(rename = "error")]
+    _error: Option<String>,
+    #[serde(rename = "allowReconnect")]
+    _allow_reconnect: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Sequence {
+    #[serde(rename = "sequenceId")]
+    _id: u64,
+}
+
 pub(super) fn decode(record: &[u8]) -> Result<ClientMessage, Malformed> {
+    if !is_object(record) {
+        return Err(Malformed::Syntax("JSON"));
+    }
     let Kind { kind } = parse(record, Malformed::Syntax("JSON"))?;
+    if matches!(kind, 1..=5) {
+        parse::<WithHeaders>(record, Malformed::Field("headers"))?;
+    }
     match kind {
         1 => call(record, false),
+        2 => parse::<Item>(record, Malformed::Field("item")).map(|_| ClientMessage::Other),
+        3 => completion(record),
         4 => call(record, true),
         5 => {
             let Cancel { invocation_id } = parse(record, Malformed::Field("invocation id"))?;
             Ok(ClientMessage::Cancel { id: invocation_id })
         }
         6 => Ok(ClientMessage::Ping),
-        7 => Ok(ClientMessage::Close),
+        7 => parse::<Close>(record, Malformed::Field("error")).map(|_| ClientMessage::Close),
+        8 | 9 => {
+            parse::<Sequence>(record, Malformed::Field("number")).map(|_| ClientMessage::Other)
+        }
         _ => Ok(ClientMessage::Other),
     }
+}
+
+/// Whether the record is an object; a list of the values of its fields would be read as one.
+pub(super) fn is_object(record: &[u8]) -> bool {
+    record.trim_ascii_start().starts_with(b"{")
+}
+
+fn completion(record: &[u8]) -> Result<ClientMessage, Malformed> {
+    let malformed = Malformed::Field("completion");
+    let completion: Completion = parse(record, malformed)?;
+    let is_both = completion.result.is_some() && completion.error.is_some();
+    if is_both { Err(malformed) } else { Ok(ClientMessage::Other) }
 }
 
 fn call(record: &[u8], wants_stream: bool) -> Result<ClientMessage, Malformed> {
@@ -240,6 +306,17 @@ mod tests {
             r#"{"type":4,"target":"x","arguments":[]}"#,
             r#"{"type":5}"#,
             r#"{"type":6} x"#,
+            r#"[1,"SubscribeToStream",["orders"]]"#,
+            " [6]",
+            r#"{"type":1,"target":"x","arguments":[],"headers":7}"#,
+            r#"{"type":1,"target":"x","arguments":[],"headers":["a"]}"#,
+            r#"{"type":5,"invocationId":"1","headers":{"a":1}}"#,
+            r#"{"type":2,"invocationId":"1"}"#,
+            r#"{"type":3}"#,
+            r#"{"type":3,"invocationId":"1","result":1,"error":"x"}"#,
+            r#"{"type":3,"invocationId":"1","error":1}"#,
+            r#"{"type":7,"error":1}"#,
+            r#"{"type":8}"#,
             &deep,
             &long_id,
         ] {

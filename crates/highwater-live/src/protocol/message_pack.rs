@@ -25,17 +25,63 @@ pub(super) fn decode(record: &[u8]) -> Result<ClientMessage, Malformed> {
     let mut fields = fields.into_iter();
     let kind = fields.next().and_then(|kind| kind.as_u64()).ok_or(Malformed::Field("type"))?;
     // Every message with an id has its headers first; they say nothing that the hub needs.
+    if matches!(kind, 1..=5) && !fields.next().is_some_and(|headers| are_headers(&headers)) {
+        return Err(Malformed::Field("headers"));
+    }
     match kind {
-        1 => call(fields.skip(1), false),
-        4 => call(fields.skip(1), true),
+        1 => call(fields, false),
+        2 => item(fields),
+        3 => completion(fields),
+        4 => call(fields, true),
         5 => {
-            let id = fields.nth(1).and_then(text).ok_or(Malformed::Field("invocation id"))?;
+            let id = fields.next().and_then(text).ok_or(Malformed::Field("invocation id"))?;
             Ok(ClientMessage::Cancel { id })
         }
         6 => Ok(ClientMessage::Ping),
-        7 => Ok(ClientMessage::Close),
+        7 => close(fields),
+        8 | 9 => match fields.next() {
+            Some(Value::Integer(number)) if number.is_u64() => Ok(ClientMessage::Other),
+            _ => Err(Malformed::Field("number")),
+        },
         _ => Ok(ClientMessage::Other),
     }
+}
+
+/// Headers are texts by name.
+fn are_headers(value: &Value) -> bool {
+    value.as_map().is_some_and(|map| map.iter().all(|(name, text)| name.is_str() && text.is_str()))
+}
+
+/// An item of an upload, which the hub never asks for.
+fn item(mut fields: impl Iterator<Item = Value>) -> Result<ClientMessage, Malformed> {
+    let has_id = fields.next().and_then(text).is_some();
+    match fields.next() {
+        Some(_) if has_id => Ok(ClientMessage::Other),
+        _ => Err(Malformed::Field("item")),
+    }
+}
+
+/// The end of something that the hub never began.
+fn completion(mut fields: impl Iterator<Item = Value>) -> Result<ClientMessage, Malformed> {
+    let has_id = fields.next().and_then(text).is_some();
+    let kind = fields.next().and_then(|kind| kind.as_u64());
+    let is_whole = match (kind, fields.next()) {
+        (Some(kind), Some(error)) if kind == u64::from(FAILED) => error.is_str(),
+        (Some(kind), _) if kind == u64::from(VOID) => true,
+        (Some(kind), result) if kind == u64::from(RESULT) => result.is_some(),
+        _ => false,
+    };
+    if has_id && is_whole { Ok(ClientMessage::Other) } else { Err(Malformed::Field("completion")) }
+}
+
+fn close(mut fields: impl Iterator<Item = Value>) -> Result<ClientMessage, Malformed> {
+    let is_error = |value: &Value| value.is_nil() || value.is_str();
+    let error_fits = fields.next().is_none_or(|error| is_error(&error));
+    let flag_fits = fields.next().is_none_or(|allow_reconnect| allow_reconnect.is_bool());
+    if error_fits && flag_fits {
+        return Ok(ClientMessage::Close);
+    }
+    Err(Malformed::Field("error"))
 }
 
 /// Reads the fields of a call from its id on; the list of uploads may be missing.
@@ -53,14 +99,17 @@ fn call(
         _ => return Err(Malformed::Field("invocation id")),
     };
     let target = fields.next().and_then(text).ok_or(Malformed::Field("target"))?;
-    let Some(Value::Array(arguments)) = fields.next() else {
-        return Err(Malformed::Field("arguments"));
+    let arguments = match fields.next() {
+        Some(Value::Array(arguments)) => arguments.into_iter().map(Argument::from).collect(),
+        // The rest of the message is whole: the call fails, and by itself, since no method takes
+        // this.
+        _ => vec![Argument::Other],
     };
     let uploads = fields.next();
     Ok(ClientMessage::Invocation(Invocation {
         id,
         target,
-        arguments: arguments.into_iter().map(Argument::from).collect(),
+        arguments,
         wants_stream,
         has_uploads: uploads.and_then(|ids| ids.as_array().map(|ids| !ids.is_empty()))
             == Some(true),
@@ -77,6 +126,7 @@ fn text(value: Value) -> Option<String> {
 /// The kinds of a completion.
 const FAILED: u8 = 1;
 const VOID: u8 = 2;
+const RESULT: u8 = 3;
 
 pub(super) fn encode(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
     let fields = match *message {
@@ -89,10 +139,7 @@ pub(super) fn encode(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
         }
         ServerMessage::Ping => vec![6.into()],
         ServerMessage::Close { error, allow_reconnect } => {
-            let error = error.map_or(Value::Nil, Value::from);
-            let mut fields = vec![7.into(), error];
-            fields.extend(allow_reconnect.then_some(Value::from(true)));
-            fields
+            vec![7.into(), error.map_or(Value::Nil, Value::from), allow_reconnect.into()]
         }
     };
     frame(&bytes_of(&Value::Array(fields)), out);
@@ -196,7 +243,7 @@ mod tests {
         assert_eq!(completion(None), bytes("06 94 03 80 a1 37 02"));
         assert_eq!(completion(Some("no such stream")), bytes(failed));
         assert_eq!(encoded(ServerMessage::Ping), bytes("02 91 06"));
-        assert_eq!(close(false), bytes("03 92 07 c0"));
+        assert_eq!(close(false), bytes("04 93 07 c0 c2"));
         assert_eq!(close(true), bytes("04 93 07 c0 c3"));
         let mut item = Vec::new();
         encode_item("9", &bytes("81 a6 6f 66 66 73 65 74 00").into(), &mut item);
@@ -257,7 +304,21 @@ mod tests {
         assert_eq!(decoded("05 93 05 80 a1 39"), Ok(cancel));
         assert_eq!(decoded("02 91 06"), Ok(ClientMessage::Ping));
         assert_eq!(decoded("03 92 07 c0"), Ok(ClientMessage::Close));
-        assert_eq!(decoded("03 92 08 0f"), Ok(ClientMessage::Other));
+        for ignored in ["03 92 08 0f", "06 94 03 80 a1 37 02", "07 95 03 80 a1 37 03 c0"] {
+            assert_eq!(decoded(ignored), Ok(ClientMessage::Other), "{ignored}");
+        }
+    }
+
+    #[test]
+    fn a_call_without_a_list_of_arguments_is_one_that_no_method_takes() {
+        for bytes in [
+            &[0x94, 1, 0x80, 0xa1, 0x37, 0xa1, 0x78][..],
+            &[0x95, 1, 0x80, 0xa1, 0x37, 0xa1, 0x78, 0x80],
+        ] {
+            let Ok(ClientMessage::Invocation(call)) = decode(bytes) else { panic!("a call") };
+            assert_eq!((call.id.as_deref(), call.target.as_str()), (Some("7"), "x"));
+            assert_eq!(call.arguments, [Argument::Other]);
+        }
     }
 
     #[test]
@@ -270,6 +331,23 @@ mod tests {
         }
         for record in [&deep[..], &wide, &long, &[0x92, 1, 0x80], &[0x94, 4, 0x80, 0xc0, 0xa0]] {
             assert!(decode(record).is_err(), "{:x?}", &record[..3]);
+        }
+        // Headers that are none, completions and items that lack something, a close with a number.
+        for record in [
+            &[0x93, 5, 0x07, 0xa1, 0x39][..],
+            &[0x93, 5, 0x81, 0xa1, 0x61, 0x01, 0xa1, 0x39],
+            &[0x93, 3, 0x80, 0xa1],
+            &[0x93, 3, 0x80, 0xa1, 0x37],
+            &[0x94, 3, 0x80, 0xa1, 0x37, 0x01],
+            &[0x95, 3, 0x80, 0xa1, 0x37, 0x01, 0x01],
+            &[0x94, 3, 0x80, 0xa1, 0x37, 0x03],
+            &[0x94, 3, 0x80, 0xa1, 0x37, 0x04],
+            &[0x93, 2, 0x80, 0xa1, 0x37],
+            &[0x92, 7, 0x01],
+            &[0x93, 7, 0xc0, 0x01],
+            &[0x92, 8, 0xa1, 0x31],
+        ] {
+            assert!(decode(record).is_err(), "{record:x?}");
         }
     }
 }

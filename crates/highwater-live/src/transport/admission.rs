@@ -41,15 +41,26 @@ impl Visitor {
         identity.map(Some).ok_or(Refusal::Unauthenticated)
     }
 
-    /// Takes a seat for one more connection of `identity`.
+    /// Where the visitor comes from, if the server tells.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// Asks whether there is room for one more connection of `identity`.
+    pub(super) fn knock(&self, hub: &Hub, identity: Option<&Identity>) -> Result<(), Refusal> {
+        if hub.draining.is_cancelled() {
+            return Err(Refusal::Draining);
+        }
+        Ok(hub.door.knock(identity, self.address)?)
+    }
+
+    /// Takes a seat for one more connection of `identity`, which has not negotiated.
     pub(super) fn take_seat(
         &self,
         hub: &Hub,
         identity: Option<&Identity>,
     ) -> Result<Seat, Refusal> {
-        if hub.draining.is_cancelled() {
-            return Err(Refusal::Draining);
-        }
+        self.knock(hub, identity)?;
         Ok(hub.door.enter(identity, self.address)?)
     }
 

@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use bytes::{BufMut, Bytes, BytesMut};
-use futures::stream;
+use futures::stream::{self, StreamExt};
 use highwater_core::Offset;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
@@ -18,14 +18,21 @@ use super::server_sent_events::{event_stream, received};
 use super::{Refusal, Visitor, accepts_event_stream};
 use crate::LiveSource;
 use crate::door::Seat;
-use crate::feed::Unreadable;
-use crate::hub::{End, Hub, Outbox, Subscription};
+use crate::feed::{Batch, Hold, Unreadable};
+use crate::hub::{End, Frame, Hub, Outbox, Subscription};
 use crate::live_event::{LiveEvent, NotSent};
 use crate::protocol::Protocol;
 
-#[derive(Debug, serde::Deserialize)]
+/// The parameters of the query. Others are refused: a misspelt `from` would lose events.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Params {
     from: Option<u64>,
+    /// What programs say that cannot send the header.
+    last_event_id: Option<String>,
+    /// See [`Credentials`](crate::Credentials).
+    #[serde(rename = "access_token")]
+    _access_token: Option<String>,
 }
 
 /// The parameter of the path; those of a path that the routes are nested below are not ours.
@@ -68,10 +75,7 @@ async fn open(
     let source: LiveSource = stream
         .parse()
         .map_err(|error: highwater_core::InvalidName| Refusal::Invalid(error.to_string()))?;
-    let from = match last_event_id(headers)? {
-        None => params.from.map(Offset::new),
-        Some(last) => Some(Offset::following(last)),
-    };
+    let from = start(&params, headers)?;
     let identity = visitor.identify(&hub).await?;
     // A seat first: whoever is dismissed from now on does not get to see anything.
     let seat = visitor.take_seat(&hub, identity.as_ref())?;
@@ -79,11 +83,11 @@ async fn open(
         return Err(Refusal::Forbidden);
     }
     let name = source.to_string();
-    let subscription = hub.subscribe(source, from).await?;
+    let subscription = hub.subscribe(source, from, &seat.account).await?;
     let first = preamble(from, subscription.after());
     let (sender, frames) = mpsc::channel(1);
-    let outbox = Outbox::new(sender, Arc::clone(&hub.counters), hub.options.stall_timeout);
-    let span = tracing::info_span!("live", id = %Uuid::new_v4(), transport = "EventSource", %name);
+    let outbox = Outbox::new(sender, Arc::clone(&seat.account), hub.options.stall_timeout);
+    let span = tracing::info_span!("live", id = %Uuid::new_v4(), transport = "EventSource", ?name);
     let stop = hub.stop(&seat);
     let serve = async move {
         tracing::debug!("the client has connected");
@@ -95,7 +99,7 @@ async fn open(
         drop::<Seat>(seat);
     };
     tokio::spawn(serve.instrument(span));
-    Ok(event_stream(received(frames)))
+    Ok(event_stream(received(frames).map(Frame::into_bytes)))
 }
 
 /// A browser's `EventSource` takes a refusal for the last word and does not come back; from an
@@ -105,14 +109,23 @@ fn come_back_later(refusal: &Refusal) -> Response {
     event_stream(stream::iter([Bytes::from(wait)]))
 }
 
-/// The last offset that a browser has got; -1 is none.
-fn last_event_id(headers: &HeaderMap) -> Result<Option<Option<Offset>>, Refusal> {
-    let Some(id) = headers.get("last-event-id") else { return Ok(None) };
-    let offset = id.to_str().ok().and_then(|id| id.parse().ok());
-    match offset.map(Offset::from_sql) {
-        Some(Ok(offset)) => Ok(Some(offset)),
-        _ => Err(Refusal::Invalid("Last-Event-ID is not an offset".to_owned())),
-    }
+/// Where to begin, if it is said: at `from` or behind the last event that the client has got,
+/// whichever is further on. A client that comes back asks for `from` as it did at first.
+fn start(params: &Params, headers: &HeaderMap) -> Result<Option<Offset>, Refusal> {
+    let from = params.from.map(|from| match i64::try_from(from) {
+        Ok(_) => Ok(Offset::new(from)),
+        Err(_) => Err(Refusal::Invalid("from is not an offset".to_owned())),
+    });
+    let header = headers.get("last-event-id").map(|id| id.to_str().unwrap_or("?"));
+    let behind = [header, params.last_event_id.as_deref()].into_iter().flatten();
+    let behind = behind.map(|id| {
+        let last = id.parse().ok().and_then(|id| Offset::from_sql(id).ok());
+        let last =
+            last.ok_or_else(|| Refusal::Invalid("Last-Event-ID is not an offset".to_owned()));
+        last.map(Offset::following)
+    });
+    let starts: Vec<Offset> = from.into_iter().chain(behind).collect::<Result<_, _>>()?;
+    Ok(starts.into_iter().max())
 }
 
 /// How soon a browser is to come back; and for one that follows from now on where that was, so
@@ -147,7 +160,8 @@ async fn write(
                 continue;
             }
         };
-        let (events, is_failed) = sendable(events);
+        // What was read is held until its messages have gone out.
+        let (events, is_failed, _hold) = sendable(events);
         let count = events.len();
         for event in events {
             outbox.push(event).await?;
@@ -164,12 +178,12 @@ async fn write(
 const FAILED: &[u8] = b"event: failure\ndata: the events cannot be sent\n\n";
 
 /// The events as they are sent, and whether one cannot be: then only those before it.
-fn sendable(events: Result<Vec<Arc<LiveEvent>>, Unreadable>) -> (Vec<Bytes>, bool) {
-    let events = match events {
-        Ok(events) => events,
+fn sendable(batch: Result<Batch, Unreadable>) -> (Vec<Bytes>, bool, Option<Hold>) {
+    let Batch { events, hold } = match batch {
+        Ok(batch) => batch,
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "no more events");
-            return (Vec::new(), true);
+            return (Vec::new(), true, None);
         }
     };
     let mut messages = Vec::with_capacity(events.len());
@@ -178,11 +192,11 @@ fn sendable(events: Result<Vec<Arc<LiveEvent>>, Unreadable>) -> (Vec<Bytes>, boo
             Ok(message) => messages.push(message),
             Err(error) => {
                 tracing::error!("{error}");
-                return (messages, true);
+                return (messages, true, hold);
             }
         }
     }
-    (messages, false)
+    (messages, false, hold)
 }
 
 fn message(event: &LiveEvent) -> Result<Bytes, NotSent> {

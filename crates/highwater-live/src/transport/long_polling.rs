@@ -52,8 +52,9 @@ pub(super) async fn poll(
     visitor: Visitor,
     one_message: bool,
 ) -> Result<Response, Refusal> {
-    let entry = hub.negotiated.find(id).ok_or(Refusal::NoConnection)?;
-    visitor.may_be(&hub, entry.identity.as_ref()).await?;
+    let owner = hub.negotiated.owner(id).ok_or(Refusal::NoConnection)?;
+    visitor.may_be(&hub, owner.as_ref()).await?;
+    let entry = hub.negotiated.open(&hub, id, visitor.address())?;
     let polls = attach(&hub, id, &entry).ok_or(Refusal::OtherTransport)?;
     let answer = polls.next(hub.options.poll_timeout, one_message).await;
     if matches!(answer, Answer::Closed) {
@@ -83,6 +84,7 @@ fn attach(hub: &Arc<Hub>, id: &str, entry: &Arc<Entry>) -> Option<Arc<Polls>> {
         hub: Arc::clone(hub),
         identity: entry.identity.clone(),
         inbox,
+        account: Arc::clone(&seat.account),
         frames: sender,
         transport: Transport::LongPolling,
         stop: hub.stop(&seat),
@@ -144,7 +146,7 @@ impl Polls {
                         waiting.frame = Some(frame);
                         Answer::Messages(message, is_text)
                     }
-                    None => Answer::Messages(frame.bytes, is_text),
+                    None => Answer::Messages(frame.into_bytes(), is_text),
                 }
             }
         }

@@ -7,6 +7,7 @@ mod named;
 mod negotiate;
 mod negotiated;
 mod origin;
+mod pending;
 mod refusal;
 mod server_sent_events;
 mod uplink;
@@ -42,7 +43,14 @@ struct Params {
 pub(crate) fn hub_routes(hub: Arc<Hub>) -> Router {
     let body_limit = DefaultBodyLimit::max(hub.options.limits.message_bytes);
     let routes = Router::new()
-        .route("/", get(attach).post(uplink::receive).delete(uplink::close).options(preflight))
+        .route(
+            "/",
+            get(attach)
+                .head(no_head)
+                .post(uplink::receive)
+                .delete(uplink::close)
+                .options(preflight),
+        )
         .route("/negotiate", post(negotiate::negotiate).options(preflight))
         .layer(body_limit);
     guarded(routes, hub)
@@ -50,7 +58,7 @@ pub(crate) fn hub_routes(hub: Arc<Hub>) -> Router {
 
 /// Streams as plain server-sent events.
 pub(crate) fn stream_routes(hub: Arc<Hub>) -> Router {
-    let follow = get(event_source::follow).options(preflight);
+    let follow = get(event_source::follow).head(no_head).options(preflight);
     let routes = Router::new().route("/streams/{stream}/events", follow);
     named::also_by_query(guarded(routes, hub))
 }
@@ -65,6 +73,11 @@ fn guarded(routes: Router<Arc<Hub>>, hub: Arc<Hub>) -> Router {
 /// an application answers to methods that have none would stand above the answer.
 async fn preflight() -> StatusCode {
     StatusCode::NO_CONTENT
+}
+
+/// Refuses `HEAD`, which would otherwise be taken for a `GET` and so for a poll or a follower.
+async fn no_head() -> Refusal {
+    Refusal::NoHead
 }
 
 /// Attaches a transport to a connection: the request says which one.

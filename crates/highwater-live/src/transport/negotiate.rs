@@ -7,15 +7,13 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use serde_json::Value;
-use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::negotiated::Entry;
 use super::{Params, Refusal, Visitor};
 use crate::hub::Hub;
 use crate::protocol::Negotiation;
 
-/// Makes a connection, which the client has to attach a transport to before long.
+/// Gives out the id of a connection, which a client has to attach a transport to before long.
 pub(super) async fn negotiate(
     State(hub): State<Arc<Hub>>,
     params: Result<Query<Params>, QueryRejection>,
@@ -23,16 +21,11 @@ pub(super) async fn negotiate(
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<Value>), Refusal> {
     let Query(params) = params?;
     let identity = visitor.identify(&hub).await?;
-    let seat = visitor.take_seat(&hub, identity.as_ref())?;
+    visitor.knock(&hub, identity.as_ref())?;
     let (id, token) = (Uuid::new_v4().simple().to_string(), new_token());
     let answer = Negotiation { id: &id, token: &token }.answer(params.negotiate_version.as_deref());
     if answer.get("error").is_none() {
-        hub.negotiated.insert(token.clone(), Entry::new(identity, seat));
-        tokio::spawn(async move {
-            // Draining forgets who has not attached; not to be missed by one who comes just then.
-            drop(timeout(hub.options.attach_timeout, hub.draining.cancelled()).await);
-            hub.negotiated.expire(&token);
-        });
+        hub.negotiated.promise(token, identity, visitor.address())?;
     }
     let uncached = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((uncached, Json(answer)))

@@ -1,20 +1,33 @@
 //! Connections that are found by their token: those that have negotiated.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::Refusal;
 use super::long_polling::Polls;
-use crate::Identity;
-use crate::door::Seat;
-use crate::hub::Hub;
+use super::pending::Pending;
+use crate::door::{Full, Seat};
+use crate::hub::{Hub, Received};
+use crate::memory::Account;
+use crate::{Identity, LiveOptions};
 
-/// The connections that requests of their clients can find by token.
-#[derive(Debug, Default)]
-pub(crate) struct Negotiated(Mutex<HashMap<String, Arc<Entry>>>);
+/// The connections that requests of their clients can find by token, and the tokens that were
+/// given out and stand for no connection yet.
+#[derive(Debug)]
+pub(crate) struct Negotiated(Mutex<Table>);
+
+#[derive(Debug)]
+struct Table {
+    pending: Pending,
+    entries: HashMap<String, Arc<Entry>>,
+}
 
 /// A connection that is made of many requests, or waits for its first.
 #[derive(Debug)]
@@ -22,7 +35,9 @@ pub(super) struct Entry {
     /// Who has negotiated it; nobody else may use it.
     pub(super) identity: Option<Identity>,
     /// Where the bodies of requests go; they may come before there is a transport.
-    pub(super) inbox: mpsc::Sender<Bytes>,
+    inbox: mpsc::Sender<Received>,
+    /// What is held for the client.
+    account: Arc<Account>,
     /// Ends the connection.
     pub(super) closed: CancellationToken,
     state: Mutex<Attachment>,
@@ -31,7 +46,7 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) enum Attachment {
     /// No transport yet.
-    Waiting { seat: Seat, inbox: mpsc::Receiver<Bytes> },
+    Waiting { seat: Seat, inbox: mpsc::Receiver<Received> },
     /// A transport that is one long response.
     Streaming,
     /// Many polls.
@@ -44,14 +59,32 @@ pub(super) enum Attachment {
 const INBOX: usize = 4;
 
 impl Entry {
-    pub(super) fn new(identity: Option<Identity>, seat: Seat) -> Self {
+    fn new(identity: Option<Identity>, seat: Seat) -> Self {
         let (sender, inbox) = mpsc::channel(INBOX);
         Self {
             identity,
             inbox: sender,
+            account: Arc::clone(&seat.account),
             closed: CancellationToken::new(),
             state: Mutex::new(Attachment::Waiting { seat, inbox }),
         }
+    }
+
+    /// Queues what the client says; false when the connection has ended, or hears nothing for as
+    /// long as `patience`.
+    pub(super) async fn hear(&self, bytes: Bytes, patience: Duration) -> bool {
+        let queued = timeout(patience, async {
+            let room = self.inbox.reserve().await.ok()?;
+            room.send(Received::new(bytes, &self.account));
+            Some(())
+        });
+        let queued = self.closed.run_until_cancelled(queued).await;
+        matches!(queued, Some(Ok(Some(()))))
+    }
+
+    /// The other end of [`hear`](Self::hear), for a transport that hears by itself.
+    pub(super) fn inbox(&self) -> mpsc::Sender<Received> {
+        self.inbox.clone()
     }
 
     /// Where the connection stands, to be looked at and changed at once.
@@ -60,7 +93,7 @@ impl Entry {
     }
 
     /// Attaches a streaming transport; `None` when there is a transport already.
-    pub(super) fn attach(&self) -> Option<(Seat, mpsc::Receiver<Bytes>)> {
+    pub(super) fn attach(&self) -> Option<(Seat, mpsc::Receiver<Received>)> {
         let mut state = self.state();
         match std::mem::replace(&mut *state, Attachment::Streaming) {
             Attachment::Waiting { seat, inbox } => Some((seat, inbox)),
@@ -111,37 +144,84 @@ impl Drop for Listed {
 }
 
 impl Negotiated {
-    pub(super) fn insert(&self, token: String, entry: Entry) {
-        self.entries().insert(token, Arc::new(entry));
+    pub(crate) fn new(options: &LiveOptions) -> Self {
+        let pending = Pending::new(options);
+        Self(Mutex::new(Table { pending, entries: HashMap::new() }))
     }
 
-    pub(super) fn find(&self, token: &str) -> Option<Arc<Entry>> {
-        self.entries().get(token).map(Arc::clone)
+    /// Gives out a token to whoever has knocked.
+    pub(super) fn promise(
+        &self,
+        token: String,
+        identity: Option<Identity>,
+        address: Option<IpAddr>,
+    ) -> Result<(), Full> {
+        self.table().pending.insert(token, identity, address)
     }
 
-    pub(super) fn remove(&self, token: &str) -> Option<Arc<Entry>> {
-        self.entries().remove(token)
+    /// Who has negotiated what `token` stands for; `None` when it stands for nothing.
+    pub(super) fn owner(&self, token: &str) -> Option<Option<Identity>> {
+        let table = self.table();
+        let entry = table.entries.get(token).map(|entry| entry.identity.clone());
+        entry.or_else(|| table.pending.find(token).map(|promise| promise.identity.clone()))
+    }
+
+    /// The connection that `token` stands for; the first request that shows it takes a seat.
+    pub(super) fn open(
+        &self,
+        hub: &Arc<Hub>,
+        token: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Arc<Entry>, Refusal> {
+        let mut table = self.table();
+        if let Some(entry) = table.entries.get(token) {
+            return Ok(Arc::clone(entry));
+        }
+        let promise = table.pending.find(token).cloned().ok_or(Refusal::NoConnection)?;
+        let seat = hub.door.enter(promise.identity.as_ref(), address)?;
+        let entry = Arc::new(Entry::new(promise.identity, seat));
+        table.pending.remove(token);
+        table.entries.insert(token.to_owned(), Arc::clone(&entry));
+        drop(table);
+        let (hub, token) = (Arc::clone(hub), token.to_owned());
+        tokio::spawn(async move {
+            // Draining forgets who has not attached; not to be missed by one who comes just then.
+            drop(timeout(hub.options.attach_timeout, hub.draining.cancelled()).await);
+            hub.negotiated.expire(&token);
+        });
+        Ok(entry)
+    }
+
+    pub(super) fn remove(&self, token: &str) {
+        self.table().entries.remove(token);
     }
 
     /// Ends the connection if it still has no transport.
-    pub(super) fn expire(&self, token: &str) {
-        let mut entries = self.entries();
-        if entries.get(token).is_some_and(|entry| entry.expire()) {
-            entries.remove(token);
+    fn expire(&self, token: &str) {
+        let mut table = self.table();
+        if table.entries.get(token).is_some_and(|entry| entry.expire()) {
+            table.entries.remove(token);
         }
     }
 
-    /// Ends every connection that has no transport.
+    /// Ends every connection that has no transport, and makes invalid what was given out.
     pub(crate) fn expire_all(&self) {
-        self.entries().retain(|_, entry| !entry.expire());
+        let mut table = self.table();
+        table.pending.clear();
+        table.entries.retain(|_, entry| !entry.expire());
     }
 
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.entries().len()
+    /// Makes invalid what was given out to an identity and not used.
+    pub(crate) fn dismiss(&self, identity: &Identity) {
+        self.table().pending.dismiss(identity);
     }
 
-    fn entries(&self) -> MutexGuard<'_, HashMap<String, Arc<Entry>>> {
+    /// How many tokens were given out and can still be used.
+    pub(crate) fn waiting(&self) -> usize {
+        self.table().pending.len()
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

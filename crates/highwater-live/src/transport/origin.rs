@@ -35,9 +35,41 @@ fn host(request: &Request) -> Option<&str> {
 fn is_allowed(headers: &HeaderMap, host: Option<&str>, allowed: &[String]) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
-    let authority = origin.split_once("://").map(|(_, authority)| authority);
-    let is_same = authority.is_some() && authority == host;
-    is_same || allowed.iter().any(|one| one == origin)
+    is_own(origin, host) || allowed.iter().any(|one| is_same(one, origin))
+}
+
+/// Whether an origin is the one that `host` names. Either may leave out the port that its scheme
+/// has by itself, and of the two only the origin tells the scheme.
+fn is_own(origin: &str, host: Option<&str>) -> bool {
+    let Some((scheme, place)) = parts(origin) else { return false };
+    host.and_then(|host| place_of(&scheme, host)) == Some(place)
+}
+
+/// Whether two origins are the same, however they are written.
+fn is_same(one: &str, other: &str) -> bool {
+    one == other || (parts(one).is_some() && parts(one) == parts(other))
+}
+
+/// Scheme, and host with port, of an origin.
+fn parts(origin: &str) -> Option<(String, (String, u16))> {
+    let (scheme, authority) = origin.split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let place = place_of(&scheme, authority)?;
+    Some((scheme, place))
+}
+
+fn place_of(scheme: &str, authority: &str) -> Option<(String, u16)> {
+    let authority: Authority = authority.parse().ok()?;
+    let default = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => return None,
+    };
+    let port = match authority.port() {
+        Some(port) => port.as_str().parse().ok()?,
+        None => default,
+    };
+    Some((authority.host().to_ascii_lowercase(), port))
 }
 
 /// Tells browsers which pages may read the answers, cookies included: clients send them unless
@@ -45,7 +77,7 @@ fn is_allowed(headers: &HeaderMap, host: Option<&str>, allowed: &[String]) -> bo
 pub(super) fn cors(allowed: &[String]) -> CorsLayer {
     let allowed: Arc<[String]> = allowed.into();
     let origins = AllowOrigin::predicate(move |origin, _| {
-        allowed.iter().any(|one| one.as_bytes() == origin.as_bytes())
+        origin.to_str().is_ok_and(|origin| allowed.iter().any(|one| is_same(one, origin)))
     });
     CorsLayer::new()
         .allow_origin(origins)
@@ -82,6 +114,30 @@ mod tests {
         for other in ["https://evil.example", "null", "http://events.example", ""] {
             assert!(!is_allowed(Some(other)), "{other}");
         }
+    }
+
+    #[test]
+    fn the_port_that_a_scheme_has_by_itself_may_be_left_out_on_either_side() {
+        for (origin, host) in [
+            ("http://localhost", "localhost:80"),
+            ("http://localhost:80", "localhost"),
+            ("https://events.example", "events.example:443"),
+            ("https://events.example", "events.example"),
+            ("HTTP://Events.Example", "events.example"),
+            ("http://[::1]", "[::1]:80"),
+        ] {
+            assert!(is_own(origin, Some(host)), "{origin} {host}");
+        }
+        for (origin, host) in [
+            ("http://localhost", "localhost:443"),
+            ("http://localhost:6001", "localhost"),
+            ("null", "null"),
+            ("http://", ""),
+            ("http://localhost.evil.example", "localhost"),
+        ] {
+            assert!(!is_own(origin, Some(host)), "{origin} {host}");
+        }
+        assert!(is_same("https://shop.example:443", "https://shop.example"));
     }
 
     #[test]

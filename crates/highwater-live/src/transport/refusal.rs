@@ -22,6 +22,8 @@ pub(super) enum Refusal {
     NoId,
     #[error("{0}")]
     Invalid(String),
+    #[error("there is nothing to be asked for without its content")]
+    NoHead,
     #[error("no such connection")]
     NoConnection,
     #[error("the connection has another transport")]
@@ -40,6 +42,7 @@ impl Refusal {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden | Self::OtherIdentity | Self::Origin => StatusCode::FORBIDDEN,
             Self::NoId | Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::NoHead => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoConnection => StatusCode::NOT_FOUND,
             Self::OtherTransport => StatusCode::CONFLICT,
             Self::Full(Full::Client | Full::Rate) => StatusCode::TOO_MANY_REQUESTS,
@@ -59,11 +62,14 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        tracing::debug!("refused: {self}");
+        tracing::debug!(reason = ?self.to_string(), "refused");
         let mut response = (self.status(), self.to_string()).into_response();
         let headers = response.headers_mut();
         if matches!(self, Self::Unauthenticated) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if matches!(self, Self::NoHead) {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
         }
         if self.is_temporary() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -6,25 +6,27 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
 use tokio::sync::mpsc;
 
 use super::negotiated::Listed;
 use super::{Refusal, Visitor};
 use crate::door::Seat;
-use crate::hub::{Connection, Frames, Hub, Transport};
+use crate::hub::{Connection, Frame, Frames, Hub, Transport};
 
 /// Opens the response that carries everything to the client.
 pub(super) async fn attach(hub: Arc<Hub>, id: &str, visitor: Visitor) -> Result<Response, Refusal> {
-    let entry = hub.negotiated.find(id).ok_or(Refusal::NoConnection)?;
-    visitor.must_be(&hub, entry.identity.as_ref()).await?;
+    let owner = hub.negotiated.owner(id).ok_or(Refusal::NoConnection)?;
+    visitor.must_be(&hub, owner.as_ref()).await?;
+    let entry = hub.negotiated.open(&hub, id, visitor.address())?;
     let (seat, inbox) = entry.attach().ok_or(Refusal::OtherTransport)?;
     let (sender, frames) = mpsc::channel(1);
     let connection = Connection {
         hub: Arc::clone(&hub),
         identity: entry.identity.clone(),
         inbox,
+        account: Arc::clone(&seat.account),
         frames: sender,
         transport: Transport::ServerSentEvents,
         stop: hub.stop(&seat),
@@ -36,7 +38,7 @@ pub(super) async fn attach(hub: Arc<Hub>, id: &str, visitor: Visitor) -> Result<
     });
     // The comment makes proxies pass the headers on, on which the client waits.
     let first = stream::once(async { Bytes::from_static(b":\r\n\r\n") });
-    Ok(event_stream(first.chain(received(frames).map(|frame| event(&frame)))))
+    Ok(event_stream(first.chain(received(frames).map(event))))
 }
 
 /// A response of the type of server-sent events that nothing on the way holds back.
@@ -49,20 +51,15 @@ pub(super) fn event_stream(chunks: impl Stream<Item = Bytes> + Send + 'static) -
     (headers, Body::from_stream(chunks.map(Ok::<_, Infallible>))).into_response()
 }
 
-/// The bytes of the frames, each counted as waiting until the next one is asked for.
-pub(super) fn received(frames: Frames) -> impl Stream<Item = Bytes> + Send {
-    stream::unfold((frames, None), |(mut frames, last)| async move {
-        drop(last);
+/// The frames as they come, until there are no more.
+pub(super) fn received(frames: Frames) -> impl Stream<Item = Frame> + Send {
+    stream::unfold(frames, |mut frames| async move {
         let frame = frames.recv().await?;
-        Some((frame.bytes.clone(), (frames, Some(frame))))
+        Some((frame, frames))
     })
 }
 
 /// Whole messages as one event; they have no line breaks.
-fn event(messages: &[u8]) -> Bytes {
-    let mut out = BytesMut::with_capacity(messages.len() + 10);
-    out.put_slice(b"data: ");
-    out.put_slice(messages);
-    out.put_slice(b"\r\n\r\n");
-    out.freeze()
+fn event(messages: Frame) -> Bytes {
+    messages.wrapped(b"data: ", b"\r\n\r\n")
 }

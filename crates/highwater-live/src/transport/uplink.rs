@@ -11,7 +11,7 @@ use super::negotiated::Entry;
 use super::{Params, Refusal, Visitor};
 use crate::hub::Hub;
 
-/// Takes in messages; answers once the connection has them in its queue.
+/// Takes in messages; answers once the connection has them in its queue, or does not read it.
 pub(super) async fn receive(
     State(hub): State<Arc<Hub>>,
     params: Result<Query<Params>, QueryRejection>,
@@ -19,11 +19,11 @@ pub(super) async fn receive(
     body: Bytes,
 ) -> Result<StatusCode, Refusal> {
     let (_, entry) = find(&hub, params, &visitor).await?;
-    tokio::select! {
-        sent = entry.inbox.send(body) => sent.map_err(|_| Refusal::NoConnection)?,
-        () = entry.closed.cancelled() => return Err(Refusal::NoConnection),
+    if entry.hear(body, hub.options.stall_timeout).await {
+        return Ok(StatusCode::OK);
     }
-    Ok(StatusCode::OK)
+    let is_closed = entry.closed.is_cancelled();
+    Err(if is_closed { Refusal::NoConnection } else { Refusal::Unavailable })
 }
 
 /// Ends a connection.
@@ -39,13 +39,14 @@ pub(super) async fn close(
 }
 
 async fn find(
-    hub: &Hub,
+    hub: &Arc<Hub>,
     params: Result<Query<Params>, QueryRejection>,
     visitor: &Visitor,
 ) -> Result<(String, Arc<Entry>), Refusal> {
     let Query(params) = params?;
     let id = params.id.ok_or(Refusal::NoId)?;
-    let entry = hub.negotiated.find(&id).ok_or(Refusal::NoConnection)?;
-    visitor.must_be(hub, entry.identity.as_ref()).await?;
+    let owner = hub.negotiated.owner(&id).ok_or(Refusal::NoConnection)?;
+    visitor.must_be(hub, owner.as_ref()).await?;
+    let entry = hub.negotiated.open(hub, &id, visitor.address())?;
     Ok((id, entry))
 }

@@ -3,18 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseCode, CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::stream::SplitStream;
 use futures::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
 use super::{Refusal, Visitor};
-use crate::Identity;
 use crate::door::Seat;
-use crate::hub::{Connection, End, Frame, Frames, Hub, Transport};
+use crate::hub::{Connection, End, Frame, Frames, Hub, Outbox, Received, Transport};
+use crate::memory::Account;
+use crate::rate::Rate;
+use crate::{Identity, LiveLimits};
 
 /// Messages that wait to be read.
 const INBOX: usize = 4;
@@ -27,6 +30,17 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long the last frames and the client's close may take.
 const CLOSING: Duration = Duration::from_secs(5);
+
+/// Room for the answers to a client's pings, beside a frame.
+const PONGS: usize = 64 << 10;
+
+/// Pings and pongs of a client that are read in a second.
+const CONTROL_PER_SECOND: u32 = 10;
+
+/// The most bytes that are written at once: a message, as a stream's item under the longest id.
+fn longest_frame(limits: &LiveLimits) -> usize {
+    Outbox::FRAME_BYTES.max(limits.event_bytes.saturating_add(4 << 10)).min(usize::MAX / 2)
+}
 
 /// Opens a WebSocket, for a connection that has negotiated or for a new one.
 ///
@@ -43,7 +57,8 @@ pub(super) async fn attach(
         .max_message_size(limit)
         .max_frame_size(limit)
         .read_buffer_size(BUFFER)
-        .write_buffer_size(BUFFER);
+        .write_buffer_size(BUFFER)
+        .max_write_buffer_size(longest_frame(&hub.options.limits) + PONGS);
     let negotiated = match &id {
         Some(id) => take(&hub, id, &visitor).await?,
         None => None,
@@ -65,50 +80,59 @@ pub(super) async fn attach(
         let (sender, inbox) = inbox;
         let (frames_in, frames) = mpsc::channel(1);
         let (transport, stop) = (Transport::WebSockets, hub.stop(&seat));
-        let connection = Connection { hub, identity, inbox, frames: frames_in, transport, stop };
+        let account = Arc::clone(&seat.account);
+        let connection =
+            Connection { hub, identity, inbox, account, frames: frames_in, transport, stop };
         carry(socket, connection, sender, frames).await;
         drop::<Seat>(seat);
     }))
 }
 
-type Inbox = (mpsc::Sender<Bytes>, mpsc::Receiver<Bytes>);
+type Inbox = (mpsc::Sender<Received>, mpsc::Receiver<Received>);
 
 /// Takes a connection that waits for its transport out of those that have negotiated.
 async fn take(
-    hub: &Hub,
+    hub: &Arc<Hub>,
     id: &str,
     visitor: &Visitor,
 ) -> Result<Option<(Option<Identity>, Seat, Inbox)>, Refusal> {
-    let Some(entry) = hub.negotiated.find(id) else { return Ok(None) };
-    visitor.must_be(hub, entry.identity.as_ref()).await?;
+    let Some(owner) = hub.negotiated.owner(id) else { return Ok(None) };
+    visitor.must_be(hub, owner.as_ref()).await?;
+    let entry = match hub.negotiated.open(hub, id, visitor.address()) {
+        Err(Refusal::NoConnection) => return Ok(None),
+        entry => entry?,
+    };
     let Some((seat, inbox)) = entry.attach() else { return Ok(None) };
     hub.negotiated.remove(id);
-    Ok(Some((entry.identity.clone(), seat, (entry.inbox.clone(), inbox))))
+    Ok(Some((owner, seat, (entry.inbox(), inbox))))
 }
 
 /// Carries bytes between the socket and the connection until one of them has ended.
 async fn carry(
     mut socket: WebSocket,
     connection: Connection,
-    inbox: mpsc::Sender<Bytes>,
+    inbox: mpsc::Sender<Received>,
     mut frames: Frames,
 ) {
-    let end = {
-        let carried = pump(&mut socket, &inbox, &mut frames);
+    let account = Arc::clone(&connection.account);
+    let code = {
+        let carried = pump(&mut socket, (&inbox, &account), &mut frames);
         tokio::pin!(carried);
         tokio::select! {
             end = connection.run() => {
-                let is_stuck = matches!(end, End::Gone | End::Stalled);
-                if is_stuck || timeout(CLOSING, &mut carried).await.is_err() {
+                if end.is_stuck() || timeout(CLOSING, &mut carried).await.is_err() {
                     return;
                 }
-                end
+                end.close_code()
             }
-            () = &mut carried => return,
+            carried = &mut carried => match carried {
+                Carried::All => return,
+                Carried::Broken(code) => code,
+            },
         }
     };
     drop(inbox);
-    close(socket, end).await;
+    close(socket, code).await;
 }
 
 /// Sends a client elsewhere that comes while the hub drains.
@@ -118,12 +142,12 @@ async fn carry(
 async fn send_elsewhere(mut socket: WebSocket) {
     let gone = async { while let Some(Ok(_)) = socket.recv().await {} };
     if timeout(PAUSE, gone).await.is_err() {
-        close(socket, End::Draining).await;
+        close(socket, End::Draining.close_code()).await;
     }
 }
 
-async fn close(mut socket: WebSocket, end: End) {
-    let frame = CloseFrame { code: end.close_code(), reason: "".into() };
+async fn close(mut socket: WebSocket, code: u16) {
+    let frame = CloseFrame { code, reason: "".into() };
     let close = async {
         socket.send(Message::Close(Some(frame))).await?;
         // Closing with unread bytes would reset the connection and lose what was sent last.
@@ -136,10 +160,22 @@ async fn close(mut socket: WebSocket, end: End) {
     tracing::debug!(in_order = matches!(closed, Ok(Ok(()))), "the socket is closed");
 }
 
-/// Returns when the client has gone, or when the connection has no more frames.
+/// Why nothing is carried any more.
+enum Carried {
+    /// The client has gone, or the connection has no more frames.
+    All,
+    /// What the client sends is no WebSocket; it is told so by this code.
+    Broken(CloseCode),
+}
+
+/// Carries until the client has gone, or the connection has no more frames.
 ///
 /// It reads while it writes: a client that takes long for what it gets is heard all the same.
-async fn pump(socket: &mut WebSocket, inbox: &mpsc::Sender<Bytes>, frames: &mut Frames) {
+async fn pump(
+    socket: &mut WebSocket,
+    (inbox, account): (&mpsc::Sender<Received>, &Arc<Account>),
+    frames: &mut Frames,
+) -> Carried {
     let (mut sink, mut stream) = socket.split();
     let sending = async {
         while let Some(frame) = frames.recv().await {
@@ -149,35 +185,61 @@ async fn pump(socket: &mut WebSocket, inbox: &mpsc::Sender<Bytes>, frames: &mut 
         }
     };
     let receiving = async {
+        let mut rate = Rate::new(CONTROL_PER_SECOND, Instant::now());
         // The socket is read only when there is room for what it gives.
         while let Ok(room) = inbox.reserve().await {
-            match next_bytes(&mut stream).await {
-                Some(bytes) => room.send(bytes),
-                None => return,
+            match next_bytes(&mut stream, &mut rate).await {
+                Ok(Some(bytes)) => room.send(Received::new(bytes, account)),
+                Ok(None) => return Carried::All,
+                Err(error) => return broken(error),
             }
         }
         // Nobody listens any more, but there may be frames left.
         std::future::pending().await
     };
     tokio::select! {
-        () = sending => {}
-        () = receiving => {}
+        () = sending => Carried::All,
+        carried = receiving => carried,
     }
 }
 
-/// The next bytes of the client; `None` when it has closed the socket or is gone.
-async fn next_bytes(socket: &mut SplitStream<&mut WebSocket>) -> Option<Bytes> {
-    loop {
-        match socket.next().await?.ok()? {
-            Message::Text(text) => return Some(text.into()),
-            Message::Binary(bytes) => return Some(bytes),
-            Message::Ping(_) | Message::Pong(_) => {}
+/// The next bytes of the client; `None` when it has closed the socket.
+///
+/// Each ping is answered, and a client that takes no answers could have any number of them wait:
+/// so they are read only so fast, and the socket takes its time with whoever sends more.
+async fn next_bytes(
+    socket: &mut SplitStream<&mut WebSocket>,
+    rate: &mut Rate,
+) -> Result<Option<Bytes>, axum::Error> {
+    while let Some(message) = socket.next().await.transpose()? {
+        match message {
+            Message::Text(text) => return Ok(Some(text.into())),
+            Message::Binary(bytes) => return Ok(Some(bytes)),
+            Message::Ping(_) | Message::Pong(_) => {
+                let now = Instant::now();
+                sleep_until(rate.next(now)).await;
+                rate.admits(Instant::now());
+            }
             Message::Close(_) => {
                 // The answer to it leaves when the socket is read once more.
                 drop(timeout(CLOSING, socket.next()).await);
-                return None;
+                break;
             }
         }
+    }
+    Ok(None)
+}
+
+/// What to tell a client that has sent something wrong; nothing when the socket is broken itself.
+fn broken(error: axum::Error) -> Carried {
+    match error.into_inner().downcast_ref::<tungstenite::Error>() {
+        Some(tungstenite::Error::Capacity(_)) => Carried::Broken(close_code::SIZE),
+        Some(tungstenite::Error::Utf8(_)) => Carried::Broken(close_code::INVALID),
+        Some(tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
+            Carried::All
+        }
+        Some(tungstenite::Error::Protocol(_)) => Carried::Broken(close_code::PROTOCOL),
+        _ => Carried::All,
     }
 }
 

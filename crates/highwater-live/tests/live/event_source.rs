@@ -82,6 +82,11 @@ async fn a_malformed_request_is_refused_with_a_reason() {
         ("/streams/a/events?from=x", None),
         ("/streams/a/events?from=-1", None),
         ("/streams/a/events?from=18446744073709551616", None),
+        ("/streams/a/events?from=9223372036854775808", None),
+        ("/streams/a/events?form=0", None),
+        ("/streams/a/events?from=0&from=1", None),
+        ("/streams/a/events?lastEventId=x", None),
+        ("/streams/a/events?lasteventid=0", None),
         ("/streams/%00/events", None),
         ("/streams/%FF/events", None),
         ("/streams/$category:/events", None),
@@ -116,5 +121,43 @@ async fn an_offset_beyond_the_end_waits_for_its_event() {
             Ok(event) => assert!(event.unwrap().unwrap().starts_with(b"id: 3\n")),
             Err(_) => assert_ne!(from, 3, "it never comes"),
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_event_may_be_told_in_the_query_and_what_is_further_on_counts() {
+    let store = MemoryStore::new();
+    append(&store, "a", 6).await;
+    let live = Live::new(Arc::new(store));
+    for (query, header, first) in [
+        ("?lastEventId=3", None, 4),
+        ("?from=0&lastEventId=3", None, 4),
+        ("?from=5&lastEventId=3&access_token=x", None, 5),
+        ("?from=0&lastEventId=-1", None, 0),
+        ("?from=0&lastEventId=1", Some("3"), 4),
+        ("?from=5", Some("1"), 5),
+    ] {
+        let mut request = Request::get(format!("/streams/a/events{query}"));
+        if let Some(last) = header {
+            request = request.header("last-event-id", last);
+        }
+        let response = live.router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let mut body = response.into_body().into_data_stream();
+        let mut seen = String::new();
+        while !seen.contains("id: ") {
+            seen.push_str(std::str::from_utf8(&body.next().await.unwrap().unwrap()).unwrap());
+        }
+        assert!(seen.contains(&format!("\n\nid: {first}\n")), "{query} {header:?}: {seen}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_for_the_head_alone_follows_nothing_and_takes_no_poll() {
+    let live = Live::new(Arc::new(MemoryStore::new()));
+    for path in ["/streams/a/events", "/hubs/events?id=x"] {
+        let request = Request::head(path).body(Body::empty()).unwrap();
+        let response = live.router().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(live.gauges().connections, 0, "{path}");
     }
 }

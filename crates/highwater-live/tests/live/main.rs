@@ -5,6 +5,7 @@
 mod access;
 mod codecs;
 mod event_source;
+mod greedy;
 mod hub;
 mod join;
 mod limits;

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use futures::future::FutureExt;
 use highwater_core::Offset;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::Session;
 use crate::hub::call::{Call, CallError};
 use crate::hub::followed::Key;
 use crate::hub::{End, Hub, Subscription};
+use crate::memory::Account;
 use crate::protocol::{Invocation, Malformed, ServerMessage};
 use crate::{Identity, LiveSource};
 
@@ -53,12 +55,13 @@ impl Session {
             return self.fail(id.as_deref(), &CallError::TooMany(limit)).await;
         }
         let (hub, identity) = (Arc::clone(&self.hub), self.identity.clone());
+        let account = Arc::clone(&self.account);
         let call = async move {
             let name = source.to_string();
-            let result = subscribe(&hub, identity.as_ref(), source, from).await;
+            let result = subscribe(&hub, identity.as_ref(), (source, from), &account).await;
             Called { key, name, id, result }
         };
-        self.call = Some(call.boxed());
+        self.call = Some(AbortOnDropHandle::new(tokio::spawn(call.in_current_span())));
         Ok(())
     }
 
@@ -82,7 +85,7 @@ impl Session {
     /// Says that a call has failed: in its completion, and to the handler of errors.
     async fn fail(&mut self, id: Option<&str>, error: &CallError) -> Result<(), End> {
         let reason = error.to_string();
-        tracing::debug!("{reason}");
+        tracing::debug!(?reason, "a call has failed");
         self.outbox.say(ServerMessage::Call { target: "Error", argument: &reason }).await?;
         self.complete(id, Some(&reason)).await
     }
@@ -106,11 +109,11 @@ const NO_ID: Malformed = Malformed::Field("invocation id");
 async fn subscribe(
     hub: &Hub,
     identity: Option<&Identity>,
-    source: LiveSource,
-    from: Option<Offset>,
+    (source, from): (LiveSource, Option<Offset>),
+    account: &Arc<Account>,
 ) -> Result<Subscription, CallError> {
     if !hub.may_follow(identity, &source).await? {
         return Err(CallError::Denied(source.to_string()));
     }
-    hub.subscribe(source, from).await
+    hub.subscribe(source, from, account).await
 }

@@ -5,18 +5,19 @@ mod methods;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
-use super::connection::Transport;
+use super::connection::{Received, Transport};
 use super::followed::{Followed, Given, Key};
 use super::outbox::Outbox;
 use super::pulse::{Beat, Pulse};
 use super::{End, Hub, Stop};
 use crate::live_event::NotSent;
+use crate::memory::Account;
 use crate::protocol::{ClientMessage, Framer, ServerMessage};
+use crate::rate::Rate;
 use crate::{Identity, LiveOptions};
 use methods::Called;
 
@@ -24,12 +25,19 @@ use methods::Called;
 pub(super) struct Session {
     hub: Arc<Hub>,
     identity: Option<Identity>,
+    account: Arc<Account>,
     transport: Transport,
     framer: Framer,
     outbox: Outbox,
     followed: Followed,
     /// The call that is being carried out; nothing is read from the client until it is done.
-    call: Option<BoxFuture<'static, Called>>,
+    ///
+    /// A task of its own: what decides about access may have a connection in hand, which must not
+    /// wait for the client.
+    call: Option<AbortOnDropHandle<Called>>,
+    rate: Rate,
+    /// Until when nothing is read from a client that has sent too much at once.
+    resting: Option<Instant>,
     pulse: Pulse,
 }
 
@@ -39,19 +47,22 @@ const FAREWELL: Duration = Duration::from_secs(5);
 impl Session {
     pub(super) fn new(
         hub: Arc<Hub>,
-        identity: Option<Identity>,
-        transport: Transport,
+        (identity, account, transport): (Option<Identity>, Arc<Account>, Transport),
         (framer, outbox): (Framer, Outbox),
     ) -> Self {
         let LiveOptions { keep_alive, client_timeout, .. } = hub.options;
+        let rate = Rate::new(hub.options.limits.calls_per_second, Instant::now());
         Self {
             hub,
             identity,
+            account,
             transport,
             framer,
             outbox,
             followed: Followed::default(),
             call: None,
+            rate,
+            resting: None,
             pulse: Pulse::new(keep_alive, client_timeout, Instant::now()),
         }
     }
@@ -60,7 +71,7 @@ impl Session {
     ///
     /// When it has to stop, it does so at once, even if the client takes nothing at the moment:
     /// what had been gathered for it is dropped, and the goodbye is the last that it gets.
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Bytes>, stop: &Stop) -> End {
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Received>, stop: &Stop) -> End {
         let end = tokio::select! {
             biased;
             end = stop.asked() => end,
@@ -74,7 +85,7 @@ impl Session {
         end
     }
 
-    async fn serve(&mut self, inbox: &mut mpsc::Receiver<Bytes>) -> End {
+    async fn serve(&mut self, inbox: &mut mpsc::Receiver<Received>) -> End {
         let mut outcome = self.read_on().await;
         loop {
             match outcome {
@@ -90,7 +101,7 @@ impl Session {
     }
 
     /// Waits for one thing to do and does it.
-    async fn turn(&mut self, inbox: &mut mpsc::Receiver<Bytes>) -> Result<(), End> {
+    async fn turn(&mut self, inbox: &mut mpsc::Receiver<Received>) -> Result<(), End> {
         let due = self.pulse.due(self.outbox.last_sent());
         tokio::select! {
             biased;
@@ -99,11 +110,19 @@ impl Session {
                 if self.call.is_some() =>
             {
                 self.call = None;
-                self.finish(called).await?;
+                // Fails only when user code has panicked, and then that has been told of.
+                self.finish(called.map_err(|_| End::Gone)?).await?;
                 self.read_on().await?;
             }
-            bytes = inbox.recv(), if self.call.is_none() => {
-                self.framer.push(&bytes.ok_or(End::Gone)?);
+            () = async { sleep_until(self.resting.expect("checked below")).await },
+                if self.resting.is_some() =>
+            {
+                self.resting = None;
+                self.pulse.received(Instant::now());
+                self.read_on().await?;
+            }
+            received = inbox.recv(), if self.call.is_none() && self.resting.is_none() => {
+                self.framer.push(&received.ok_or(End::Gone)?.bytes);
                 self.pulse.received(Instant::now());
                 self.read_on().await?;
             }
@@ -127,10 +146,17 @@ impl Session {
         }
     }
 
-    /// Handles the messages that have arrived, up to a call that takes time.
+    /// Handles the messages that have arrived, up to a call that takes time, or to one too many.
     async fn read_on(&mut self) -> Result<(), End> {
-        while self.call.is_none() {
+        while self.call.is_none() && self.resting.is_none() {
+            let now = Instant::now();
+            let next = self.rate.next(now);
+            if next > now {
+                self.resting = Some(next);
+                break;
+            }
             let Some(record) = self.framer.next_record().map_err(End::Malformed)? else { break };
+            self.rate.admits(now);
             let message = self.outbox.protocol().decode(&record).map_err(End::Malformed)?;
             match message {
                 ClientMessage::Invocation(invocation) => self.invoke(invocation).await?,
@@ -150,16 +176,16 @@ impl Session {
     /// Sends what a subscription has given.
     async fn give(&mut self, key: Key, given: Given) -> Result<(), End> {
         let (protocol, limit) = (self.outbox.protocol(), self.hub.options.limits.event_bytes);
-        let events = match given {
-            Ok(events) => events,
+        let batch = match given {
+            Ok(batch) => batch,
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "no more events");
                 return self.end_subscription(&key, &error.to_string()).await;
             }
         };
-        let count = events.len();
+        let count = batch.events.len();
         // One after the other, so that what has been sent takes no memory any more.
-        for event in events {
+        for event in batch.events {
             let encoded = match event.encoded(protocol, limit) {
                 Ok(encoded) => encoded,
                 Err(error) => return self.give_up(&key, &error).await,
