@@ -21,7 +21,7 @@ use crate::args::ServeOptions;
 use crate::case_progress::CaseProgress;
 use crate::orders::{self, Fulfilment};
 use crate::user_statistics::UserStatistics;
-use crate::{cases, hosts, live, user_statistics, users};
+use crate::{cases, hosts, live, output, user_statistics, users};
 
 /// How long requests, and then projections and sagas, may take to end once a stop is asked for.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -48,7 +48,10 @@ where
         .into_make_service_with_connect_info::<SocketAddr>();
 
     let (stop_requests, stop_engines) = (CancellationToken::new(), CancellationToken::new());
-    println!("listening on http://{}, database {database}", listener.local_addr()?);
+    let place = format!("listening on http://{}, database {database}", listener.local_addr()?);
+    if let Err(error) = output::print(&place) {
+        tracing::warn!("{place}, which is told here: {error}");
+    }
     let server = axum::serve(live::prepared(listener), routes)
         .with_graceful_shutdown(stop_requests.clone().cancelled_owned());
     let server = tokio::spawn(ending(stop_requests.clone(), server.into_future()));

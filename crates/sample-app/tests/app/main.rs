@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod cases;
+mod cloud_events;
 mod command_line;
 mod import;
 #[path = "../../../highwater-live/tests/clients/install.rs"]
@@ -14,4 +15,5 @@ mod order_control;
 mod order_crashes;
 mod orders;
 mod support;
+mod unread;
 mod users;
