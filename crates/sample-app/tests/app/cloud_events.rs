@@ -19,7 +19,7 @@ fn import_text(database: &Database, options: &[&str], lines: &str) -> Result<Str
     if output.status.success() { Ok(finish(&output) + "\n" + &said) } else { Err(said) }
 }
 
-fn event(id: &str, source: &str, more: Value) -> Value {
+fn event(id: &str, source: &str, more: &Value) -> Value {
     let mut event = json!({"specversion": "1.0", "id": id, "source": source, "type": "T"});
     event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     event
@@ -43,7 +43,7 @@ const UUID: &str = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 on_both_databases! {
     fn producers_that_give_the_same_id_have_an_event_each(database: &Database) {
         let beat = |source: &str, beat: u8| {
-            event(UUID, source, json!({"subject": "s", "data": {"beat": beat}}))
+            event(UUID, source, &json!({"subject": "s", "data": {"beat": beat}}))
         };
         let all = [beat("/sensor/1", 1), beat("/sensor/2", 1), beat("/sensor/3", 2)];
         let first = import(database, &[], &all).unwrap();
@@ -66,7 +66,7 @@ on_both_databases! {
             UUID.to_owned(), UUID.to_uppercase(), format!("{{{UUID}}}"), format!("urn:uuid:{UUID}"),
             UUID.replace('-', ""), "7".to_owned(),
         ];
-        let mut all: Vec<_> = spellings.iter().map(|id| event(id, "/a", about.clone())).collect();
+        let mut all: Vec<_> = spellings.iter().map(|id| event(id, "/a", &about)).collect();
         for (number, event) in all.iter_mut().enumerate() {
             let data = if number % 2 == 0 { "data" } else { "data_base64" };
             event[data] = format!("AQI{number}").into();
@@ -78,24 +78,24 @@ on_both_databases! {
     }
 
     fn other_data_under_a_known_id_is_refused_also_when_it_is_binary(database: &Database) {
-        let binary = |data: &str| event("1", "/a", json!({"subject": "s", "data_base64": data}));
+        let binary = |data: &str| event("1", "/a", &json!({"subject": "s", "data_base64": data}));
         let said = import(database, &[], &[binary("AQ=="), binary("AQ=="), binary("Ag==")]);
         let said = said.unwrap_err();
         let why = "line 3: id \"1\" of source \"/a\" stands for another event in line 1: the data";
         assert!(said.contains(why), "{said}");
         import(database, &[], &[binary("AQ==")]).unwrap();
-        let said = import(database, &[], &[event("2", "/a", json!({})), binary("Ag==")]);
+        let said = import(database, &[], &[event("2", "/a", &json!({})), binary("Ag==")]);
         let said = said.unwrap_err();
         let why = "line 2: id \"1\" of source \"/a\" stands for another event in the database";
         assert!(said.contains(why) && said.contains("--id-prefix"), "{said}");
     }
 
     fn an_event_without_subject_goes_to_the_stream_that_is_asked_for(database: &Database) {
-        let bare = event("1", "/x", json!({"data": {"n": 1}}));
+        let bare = event("1", "/x", &json!({"data": {"n": 1}}));
         import(database, &[], std::slice::from_ref(&bare)).unwrap();
-        let full = event("2", "/x", json!({"subject": "s", "data": 2}));
+        let full = event("2", "/x", &json!({"subject": "s", "data": 2}));
         import(database, &["--stream", "{type}-all"], std::slice::from_ref(&full)).unwrap();
-        import(database, &["--stream", "one"], &[event("3", "/x", json!({"data": 3}))]).unwrap();
+        import(database, &["--stream", "one"], &[event("3", "/x", &json!({"data": 3}))]).unwrap();
         let said = import(database, &["--stream", "{partition}"], &[bare]).unwrap_err();
         assert!(said.contains("line 1: no partition to name the stream after"), "{said}");
         let app = App::start(database);
@@ -106,7 +106,7 @@ on_both_databases! {
 
     fn two_logs_that_number_alike_are_told_apart_by_a_prefix(database: &Database) {
         let log = |name: &str| -> Vec<Value> {
-            let event = |n: u8| event(&n.to_string(), "", json!({"subject": "1", "data": name}));
+            let event = |n: u8| event(&n.to_string(), "", &json!({"subject": "1", "data": name}));
             (1..=3).map(event).collect()
         };
         import(database, &[], &log("one")).unwrap();
@@ -123,7 +123,7 @@ on_both_databases! {
     }
 
     fn odd_lines_that_do_no_harm_are_told_of_by_number(database: &Database) {
-        let line = event("1", "/a", json!({"data": 1})).to_string();
+        let line = event("1", "/a", &json!({"data": 1})).to_string();
         let lines = format!("\u{feff}{line}\n\n{line}\n");
         let done = import_text(database, &[], &lines).unwrap();
         assert!(done.starts_with("1 events appended, 1 already known, 1 streams"), "{done}");
