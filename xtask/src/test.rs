@@ -15,6 +15,7 @@ const ALL: [&str; 3] = ["--workspace", "--all-features", "--no-fail-fast"];
 /// Runs `cargo test`; fails when a test does, and when there is no PostgreSQL to test on.
 pub(crate) fn run(sh: &Shell, arguments: &[String]) -> Result<Tally> {
     if arguments.is_empty() {
+        install_programs(sh)?;
         // Also builds the program that provides the database, with the features of the tests.
         cargo(sh).arg("test").args(ALL).arg("--no-run").run()?;
     } else {
@@ -33,6 +34,14 @@ pub(crate) fn run(sh: &Shell, arguments: &[String]) -> Result<Tally> {
     }
     let status = child.wait()?;
     if status.success() { Ok(tally) } else { Err(format!("cargo test: {status}").into()) }
+}
+
+/// Installs what the tests run, before minutes of compiling and while nobody else wants to.
+///
+/// Tests that run without this do the same when they come to need something.
+fn install_programs(sh: &Shell) -> Result {
+    println!("looking for the programs that the tests run");
+    Ok(cargo(sh).args(["run", "--quiet", "--package", "test-programs"]).run()?)
 }
 
 /// The sum of cargo's own summary lines.

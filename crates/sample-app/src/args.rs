@@ -12,12 +12,22 @@ use axum::http::uri::Authority;
 use highwater::HealthThresholds;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
+use crate::cloud_event::Rules;
+
 /// What `--help` prints.
 pub(crate) const USAGE: &str = "\
 Usage: sample-app [OPTIONS]              serve the HTTP API
        sample-app [OPTIONS] import FILE  import CloudEvents, one JSON object a line
 
-FILE may be compressed with gzip; - is standard input.
+FILE may be compressed with gzip; - is standard input. An event is imported once, however often
+its file is: source and id name it. All that is sent with it is kept, id and source as well.
+
+Options of import:
+  --stream NAME       the stream of the events. {source}, {type} or another attribute in braces
+                      stands for its value, {subject|type} for the first that an event has:
+                      --stream 'shop-{subject}' [default: {subject|source}]
+  --id-prefix TEXT    put TEXT in front of each id, to tell events apart from those of another
+                      log whose ids and sources are the same; repeat it when importing again
 
 Options:
   --database-url URL  sqlite:FILE or postgres://USER:PASSWORD@HOST/NAME
@@ -51,8 +61,15 @@ pub(crate) enum Args {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Task {
     Serve(ServeOptions),
-    /// Import from a file, or from standard input when there is none.
-    Import(Option<PathBuf>),
+    Import(ImportOptions),
+}
+
+/// What to import and how.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct ImportOptions {
+    /// Standard input when there is none.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) rules: Rules,
 }
 
 /// Where to listen and for whom, what counts as healthy, how long the dead keep their leases, and
@@ -85,6 +102,7 @@ impl Args {
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
         };
+        let mut rules = Rules::default();
         let mut words = Vec::new();
         while let Some(arg) = parser.next()? {
             match arg {
@@ -112,12 +130,14 @@ impl Args {
                 Long("allowed-host") => {
                     options.allowed_hosts.push(parser.value()?.parse_with(host)?);
                 }
+                Long("stream") => rules.stream = parser.value()?.parse()?,
+                Long("id-prefix") => rules.id_prefix = parser.value()?.string()?,
                 Value(word) => words.push(word),
                 other => return Err(other.unexpected()),
             }
         }
         let database_url = database_url.unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
-        Ok(Self::Run { database_url, task: task(&words, options)? })
+        Ok(Self::Run { database_url, task: task(&words, options, rules)? })
     }
 }
 
@@ -149,11 +169,15 @@ fn host(name: &str) -> Result<String, &'static str> {
     }
 }
 
-fn task(words: &[OsString], options: ServeOptions) -> Result<Task, lexopt::Error> {
+fn task(words: &[OsString], options: ServeOptions, rules: Rules) -> Result<Task, lexopt::Error> {
     match words {
+        [] if rules != Rules::default() => {
+            Err("--stream and --id-prefix are options of import".into())
+        }
         [] => Ok(Task::Serve(options)),
         [import, file] if import == "import" => {
-            Ok(Task::Import((file != "-").then(|| PathBuf::from(file))))
+            let file = (file != "-").then(|| PathBuf::from(file));
+            Ok(Task::Import(ImportOptions { file, rules }))
         }
         [import] if import == "import" => Err("import needs a FILE".into()),
         [import, _, extra, ..] if import == "import" => {
@@ -200,14 +224,17 @@ mod tests {
     fn options_are_understood_before_and_behind_the_command() {
         for args in [["import", "a.gz", "--database-url=x"], ["--database-url=x", "import", "a.gz"]]
         {
-            let task = Task::Import(Some("a.gz".into()));
+            let options = ImportOptions { file: Some("a.gz".into()), ..Default::default() };
+            let task = Task::Import(options);
             let run = Args::Run { database_url: "x".to_owned(), task };
             assert_eq!(parse(&args).unwrap(), run);
         }
-        assert!(matches!(
-            parse(&["import", "-"]).unwrap(),
-            Args::Run { task: Task::Import(None), .. }
-        ));
+        let stdin = ["import", "-", "--stream", "a-{type}", "--id-prefix=b"];
+        let Args::Run { task: Task::Import(options), .. } = parse(&stdin).unwrap() else {
+            panic!("it does not import");
+        };
+        let rules = Rules { stream: "a-{type}".parse().unwrap(), id_prefix: "b".to_owned() };
+        assert_eq!(options, ImportOptions { file: None, rules });
     }
 
     #[test]
@@ -228,6 +255,9 @@ mod tests {
             &["--allowed-host", "shop.example:80"],
             &["--allowed-host", "https://shop.example"],
             &["--allowed-host", ""],
+            &["--stream", "all"],
+            &["import", "a", "--stream", "{"],
+            &["import", "a", "--stream", ""],
         ] {
             assert!(parse(args).is_err(), "{args:?}");
         }

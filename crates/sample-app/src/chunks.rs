@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use flate2::bufread::MultiGzDecoder;
 use highwater::{EventId, NewEvent, StreamName};
 
-use crate::cloud_event::{self, BadLine};
+use crate::cloud_event::{BadLine, Rules, key};
 
 /// Events in one chunk, which is imported atomically.
 const CHUNK_EVENTS: usize = 2_000;
@@ -19,6 +19,9 @@ const LINE_BYTES_MAX: usize = 4 << 20;
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
+/// What some programs put in front of UTF-8; several files in one have several.
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
 /// Some lines of the input.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
@@ -26,8 +29,10 @@ pub(crate) struct Chunk {
     pub(crate) events: Vec<(StreamName, NewEvent)>,
     /// The line of each event.
     pub(crate) lines: Vec<u64>,
-    /// Lines that repeat another one of this chunk.
-    pub(crate) repeated: u64,
+    /// Lines that repeat another one of this chunk, and which.
+    pub(crate) repeated: Vec<(u64, u64)>,
+    /// Lines with a byte order mark in front.
+    pub(crate) marked: Vec<u64>,
 }
 
 /// Why the input cannot be read on.
@@ -52,20 +57,21 @@ pub(crate) enum InputError {
 /// The chunks of an input, which may be compressed; ends after an error.
 pub(crate) struct Chunks {
     input: Box<dyn BufRead>,
+    rules: Rules,
     line: u64,
     is_done: bool,
 }
 
 impl Chunks {
     /// Recognises gzip by its first bytes, whatever the name of the file.
-    pub(crate) fn new(input: impl Read + 'static) -> std::io::Result<Self> {
+    pub(crate) fn new(input: impl Read + 'static, rules: Rules) -> std::io::Result<Self> {
         let mut input = BufReader::new(input);
         let input: Box<dyn BufRead> = if input.fill_buf()?.starts_with(&GZIP) {
             Box::new(BufReader::new(MultiGzDecoder::new(input)))
         } else {
             Box::new(input)
         };
-        Ok(Self { input, line: 0, is_done: false })
+        Ok(Self { input, rules, line: 0, is_done: false })
     }
 
     fn read_chunk(&mut self) -> Result<Chunk, InputError> {
@@ -80,10 +86,16 @@ impl Chunks {
                 break;
             }
             bytes += line.len();
-            if line.trim_ascii().is_empty() {
+            let mut text = line.as_slice();
+            while let Some(rest) = text.strip_prefix(&BYTE_ORDER_MARK) {
+                text = rest;
+                chunk.marked.push(self.line);
+            }
+            if text.trim_ascii().is_empty() {
                 continue;
             }
-            cloud_event::parse(&line)
+            self.rules
+                .parse(text)
                 .and_then(|(stream, event)| chunk.add(&mut ids, self.line, stream, event))
                 .map_err(|source| InputError::Line { line: self.line, source })?;
         }
@@ -133,13 +145,20 @@ impl Chunk {
             return Ok(());
         };
         let (known_stream, known) = &self.events[*at];
-        let is_same = *known_stream == stream
-            && known.event_type == event.event_type
-            && known.data.same_value(&event.data);
-        if !is_same {
-            return Err(BadLine::IdTaken(event.id));
+        let differs = if *known_stream != stream {
+            Some("the stream")
+        } else if known.event_type != event.event_type {
+            Some("the type")
+        } else if !known.data.same_value(&event.data) {
+            Some("the data, in which numbers have to be written alike,")
+        } else {
+            None
+        };
+        let first = self.lines[*at];
+        if let Some(differs) = differs {
+            return Err(BadLine::IdTaken { key: key(&event), first, differs });
         }
-        self.repeated += 1;
+        self.repeated.push((line, first));
         Ok(())
     }
 }
@@ -153,7 +172,7 @@ mod tests {
     }
 
     fn chunks(input: String) -> Vec<Result<Chunk, InputError>> {
-        Chunks::new(std::io::Cursor::new(input)).unwrap().collect()
+        Chunks::new(std::io::Cursor::new(input), Rules::default()).unwrap().collect()
     }
 
     #[test]
@@ -167,15 +186,29 @@ mod tests {
     #[test]
     fn a_repeated_line_is_left_out_and_an_id_for_another_event_is_an_error() {
         let same = chunks(line(1, "[1]") + &line(1, "[ 1 ]")).remove(0).unwrap();
-        assert_eq!((same.events.len(), same.repeated), (1, 1));
+        assert_eq!((same.events.len(), same.repeated), (1, vec![(2, 1)]));
         let error = chunks(line(1, "1") + "\n" + &line(1, "2")).remove(0).unwrap_err();
-        assert_eq!(error.to_string(), "line 3");
+        let InputError::Line { line: 3, source } = error else { panic!("{error:?}") };
+        let why = "id \"1\" of source \"\" stands for another event in line 1: the data";
+        assert!(source.to_string().starts_with(why), "{source}");
+    }
+
+    #[test]
+    fn byte_order_marks_are_passed_over_and_told_of() {
+        let input = ["\u{feff}", &line(1, "1"), &line(2, "2"), "\u{feff}\n"].concat();
+        let chunk = chunks(input).remove(0).unwrap();
+        assert_eq!((chunk.events.len(), chunk.marked), (2, vec![1, 3]));
+        let wide: Vec<u8> = "\u{feff}{".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let input = std::io::Cursor::new(wide);
+        let error = Chunks::new(input, Rules::default()).unwrap().next().unwrap().unwrap_err();
+        let InputError::Line { line: 1, source } = error else { panic!("{error:?}") };
+        assert!(source.to_string().contains("UTF-16"), "{source}");
     }
 
     #[test]
     fn a_line_without_end_is_refused_and_not_held_in_memory() {
         let endless = std::io::repeat(b' ');
-        let error = Chunks::new(endless).unwrap().next().unwrap().unwrap_err();
+        let error = Chunks::new(endless, Rules::default()).unwrap().next().unwrap().unwrap_err();
         assert!(matches!(error, InputError::Long { line: 1 }));
     }
 }

@@ -1,66 +1,118 @@
 //! CloudEvents 1.0 in JSON, as events to import.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use highwater::{
     EventId, EventType, InvalidName, Limits, Metadata, NewEvent, Payload, Recorded, StreamName,
 };
-use serde_json::value::RawValue;
+use serde_json::json;
 use uuid::{Uuid, uuid};
 
-/// The space of the ids that are made from a source and an id that is not a UUID.
+use crate::attributes::Attributes;
+use crate::stream_template::StreamTemplate;
+
+/// The space of the ids that are made from prefix, source and id.
 const IDS: Uuid = uuid!("5f0ad4f5-8e0c-4e62-9c62-6f1b0f4f6f0e");
 
 /// Why a line cannot be imported.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadLine {
-    #[error("not a JSON object")]
-    Json(#[from] serde_json::Error),
+    #[error("not a JSON object: {0}")]
+    Json(String),
     #[error("no {0}")]
     Missing(&'static str),
+    #[error("no {0} to name the stream after, --stream can name another")]
+    NoStream(String),
     #[error("the {0} is not a text")]
     NotText(&'static str),
     #[error("the time {0:?} is not of RFC 3339")]
     Time(String),
     #[error(transparent)]
     Name(#[from] InvalidName),
+    #[error("both data and data_base64")]
+    TwiceData,
+    #[error("{what} cannot be decoded: {source}")]
+    Undecodable { what: &'static str, source: serde_json::Error },
     #[error("{actual} bytes, the limit is {limit}")]
     TooLarge { actual: usize, limit: usize },
     #[error("{actual} levels of nesting, the limit is {limit}")]
     TooDeep { actual: usize, limit: usize },
-    #[error("event id {0} stands for another event in an earlier line")]
-    IdTaken(EventId),
+    #[error("{key} stands for another event in line {first}: {differs} differs")]
+    IdTaken { key: String, first: u64, differs: &'static str },
 }
 
-type Attributes<'a> = BTreeMap<String, &'a RawValue>;
+/// How lines become events.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub(crate) stream: StreamTemplate,
+    /// In front of every id, to tell events apart from those of a log that counts alike.
+    pub(crate) id_prefix: String,
+}
 
-/// Reads one CloudEvent: its subject is the stream, all that is not data goes into metadata.
-///
-/// The same line always gives the same event id: the id itself when it is a UUID, else one made
-/// of source and id.
-pub(crate) fn parse(line: &[u8]) -> Result<(StreamName, NewEvent), BadLine> {
-    let mut attributes: Attributes<'_> = serde_json::from_slice(line)?;
-    let stream = StreamName::new(required(&attributes, "subject")?)?;
-    let event_type = EventType::new(required(&attributes, "type")?)?;
-    let id = event_id(&mut attributes)?;
-    if let Some(time) = text(&attributes, "time")?
-        && DateTime::parse_from_rfc3339(&time).is_err()
-    {
-        return Err(BadLine::Time(time));
+impl Rules {
+    /// Reads one CloudEvent: all that is not stream, type or data goes into metadata as it is.
+    ///
+    /// The event's id is made of prefix, source and id, as only source and id together name a
+    /// CloudEvent; the same line always gives the same one. Binary data stays in base64, as an
+    /// object with `data_base64`.
+    pub(crate) fn parse(&self, line: &[u8]) -> Result<(StreamName, NewEvent), BadLine> {
+        let mut attributes = Attributes::parse(line)?;
+        let id = self.event_id(&attributes)?;
+        let event_type = EventType::new(attributes.required("type")?)?;
+        let subject = attributes.text("subject")?;
+        let stream = self.stream.fill(|name| attributes.shown(name)).map_err(BadLine::NoStream)?;
+        let stream = StreamName::new(stream)?;
+        if let Some(time) = attributes.text("time")?
+            && DateTime::parse_from_rfc3339(&time).is_err()
+        {
+            return Err(BadLine::Time(time));
+        }
+        let data = data(&mut attributes)?;
+        attributes.take("type");
+        if subject.as_deref() == Some(stream.as_str()) {
+            attributes.take("subject");
+        }
+        let undecodable = |source| BadLine::Undecodable { what: "an attribute", source };
+        let metadata = attributes.to_json().and_then(|json| serde_json::from_str(&json));
+        let metadata: Metadata = metadata.map_err(undecodable)?;
+        let event = NewEvent { id, event_type, data, metadata };
+        let (actual, limit) = (event.bytes(), Limits::default().event_bytes);
+        if actual > limit {
+            return Err(BadLine::TooLarge { actual, limit });
+        }
+        Ok((stream, event))
     }
-    attributes.retain(|name, _| !["subject", "type"].contains(&name.as_str()));
-    let data = Payload::parse(attributes.remove("data").map_or("null", RawValue::get))?;
+
+    fn event_id(&self, attributes: &Attributes<'_>) -> Result<EventId, BadLine> {
+        let id = attributes.required("id")?;
+        let source = attributes.text("source")?.unwrap_or_default();
+        let name = json!([self.id_prefix, source, id]).to_string();
+        Ok(EventId::from_uuid(Uuid::new_v5(&IDS, name.as_bytes())))
+    }
+}
+
+/// The data, which every reader has to be able to decode.
+fn data(attributes: &mut Attributes<'_>) -> Result<Payload, BadLine> {
+    let undecodable = |source| BadLine::Undecodable { what: "the data", source };
+    let binary = attributes.text("data_base64")?;
+    let (data, _) = (attributes.take("data"), attributes.take("data_base64"));
+    let data = match (data, binary) {
+        (Some(_), Some(_)) => return Err(BadLine::TwiceData),
+        (None, Some(base64)) => json!({ "data_base64": base64 }).into(),
+        (data, None) => {
+            Payload::parse(data.map_or("null", |json| json.get())).map_err(undecodable)?
+        }
+    };
     if let Some(actual) = data.too_deep() {
         return Err(BadLine::TooDeep { actual, limit: Payload::DEPTH_MAX });
     }
-    let metadata: Metadata = serde_json::from_str(&serde_json::to_string(&attributes)?)?;
-    let event = NewEvent { id, event_type, data, metadata };
-    let (actual, limit) = (event.bytes(), Limits::default().event_bytes);
-    if actual > limit {
-        return Err(BadLine::TooLarge { actual, limit });
-    }
-    Ok((stream, event))
+    data.to::<serde_json::Value>().map_err(undecodable)?;
+    Ok(data)
+}
+
+/// What a CloudEvent is known by, for people.
+pub(crate) fn key(event: &NewEvent) -> String {
+    let text = |name| event.metadata.text(name).unwrap_or_default();
+    format!("id {:?} of source {:?}", text("id"), text("source"))
 }
 
 /// When the event happened: what its CloudEvent said, else when it was recorded.
@@ -74,74 +126,94 @@ fn rfc3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
 }
 
-/// The event's id; a text that is no UUID stays in the attributes, so that nothing is lost.
-fn event_id(attributes: &mut Attributes<'_>) -> Result<EventId, BadLine> {
-    let id = required(attributes, "id")?;
-    if let Ok(uuid) = Uuid::parse_str(&id) {
-        attributes.remove("id");
-        return Ok(EventId::from_uuid(uuid));
-    }
-    let source = text(attributes, "source")?.unwrap_or_default();
-    let name = serde_json::to_vec(&[source, id])?;
-    Ok(EventId::from_uuid(Uuid::new_v5(&IDS, &name)))
-}
-
-fn required(attributes: &Attributes<'_>, name: &'static str) -> Result<String, BadLine> {
-    text(attributes, name)?.filter(|text| !text.is_empty()).ok_or(BadLine::Missing(name))
-}
-
-fn text(attributes: &Attributes<'_>, name: &'static str) -> Result<Option<String>, BadLine> {
-    let Some(json) = attributes.get(name) else { return Ok(None) };
-    serde_json::from_str(json.get()).map_err(|_| BadLine::NotText(name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LINE: &str = r#"{"specversion":"1.0","id":"1fb2e468-e79b-582f-887e-3d77b3993025",
-        "source":"/s","type":"T1 Check","subject":"receipt-1","time":"2010-10-02T07:20:39.266Z",
-        "data":{"b": 1.50,"a":2}}"#;
+    const LINE: &str = r#"{"specversion":"1.0","id":"{1FB2E468-e79b-582f-887e-3d77b3993025}",
+        "source":"/s","type":"T1 Check","subject":"receipt-1","data":{"b": 1.50,"a":2},
+        "time":"2010-10-02T07:20:39.123456789-03:30","datacontenttype":"application/json",
+        "dataschema":"https://a/b","retries":3.0}"#;
+
+    fn parse(line: &str) -> Result<(StreamName, NewEvent), BadLine> {
+        Rules::default().parse(line.as_bytes())
+    }
 
     #[test]
-    fn an_event_keeps_its_id_its_data_as_text_and_every_attribute() {
-        let (stream, event) = parse(LINE.as_bytes()).unwrap();
+    fn an_event_keeps_its_data_as_text_and_every_attribute_as_it_was_sent() {
+        let (stream, event) = parse(LINE).unwrap();
         assert_eq!((stream.as_str(), event.event_type.as_str()), ("receipt-1", "T1 Check"));
-        assert_eq!(event.id.to_string(), "1fb2e468-e79b-582f-887e-3d77b3993025");
         assert_eq!(event.data.as_str(), r#"{"b": 1.50,"a":2}"#);
         let metadata = event.metadata.as_payload().unwrap().as_str();
-        let all = r#"{"source":"/s","specversion":"1.0","time":"2010-10-02T07:20:39.266Z"}"#;
+        let all = r#"{"datacontenttype":"application/json","dataschema":"https://a/b","id":"{1FB2E468-e79b-582f-887e-3d77b3993025}","retries":3.0,"source":"/s","specversion":"1.0","time":"2010-10-02T07:20:39.123456789-03:30"}"#;
         assert_eq!(metadata, all);
     }
 
     #[test]
-    fn an_id_that_is_no_uuid_gives_one_that_depends_on_source_and_id_alone() {
-        let id = |source: &str, id: &str, data: &str| {
-            let line = format!(
-                r#"{{"id":"{id}","source":"{source}","type":"T","subject":"s","data":{data}}}"#
-            );
-            parse(line.as_bytes()).unwrap().1
+    fn an_event_is_known_by_prefix_source_and_id_as_they_are_written() {
+        let id = |prefix: &str, source: &str, id: &str, data: u8| {
+            let rules = Rules { id_prefix: prefix.to_owned(), ..Rules::default() };
+            let line = json!({ "id": id, "source": source, "type": "T", "data": data });
+            rules.parse(line.to_string().as_bytes()).unwrap().1.id
         };
-        assert_eq!(id("/a", "7", "1").id, id("/a", "7", "2").id);
-        assert_ne!(id("/a", "7", "1").id, id("/b", "7", "1").id);
-        assert_ne!(id("/a", "7", "1").id, id("/a", "8", "1").id);
-        assert_eq!(id("/a", "7", "1").metadata.text("id").as_deref(), Some("7"));
+        let uuid = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+        for name in ["7", uuid] {
+            assert_eq!(id("", "/a", name, 1), id("", "/a", name, 2));
+            assert_ne!(id("", "/a", name, 1), id("", "/b", name, 1));
+            assert_ne!(id("", "/a", name, 1), id("log-2", "/a", name, 1));
+        }
+        assert_ne!(id("", "/a", uuid, 1), id("", "/a", &uuid.to_uppercase(), 1));
+    }
+
+    #[test]
+    fn the_stream_is_what_is_asked_for_and_the_source_of_events_without_subject() {
+        let stream = |template: &str, line: &str| {
+            let rules = Rules { stream: template.parse().unwrap(), ..Rules::default() };
+            let (stream, event) = rules.parse(line.as_bytes()).unwrap();
+            (stream.to_string(), event.metadata.text("subject"))
+        };
+        let line = r#"{"id":"1","source":"/s","type":"T","subject":"x","partition":7}"#;
+        assert_eq!(stream("{subject}", line), ("x".to_owned(), None));
+        let kept = |name: &str| (name.to_owned(), Some("x".to_owned()));
+        assert_eq!(stream("all of it", line), kept("all of it"));
+        assert_eq!(stream("{type}-{partition}", line), kept("T-7"));
+        for none in ["", r#","subject":"""#, r#","subject":null"#] {
+            let line = format!(r#"{{"id":"1","source":"/s","type":"T"{none}}}"#);
+            assert_eq!(parse(&line).unwrap().0.as_str(), "/s");
+        }
+    }
+
+    #[test]
+    fn binary_data_is_data() {
+        let line = |data| format!(r#"{{"id":"1","source":"/s","type":"T",{data}}}"#);
+        let (_, event) = parse(&line(r#""data_base64":"AQI=""#)).unwrap();
+        assert_eq!(event.data.as_str(), r#"{"data_base64":"AQI="}"#);
+        let (_, other) = parse(&line(r#""data_base64":"AQM=","data":null"#)).unwrap();
+        assert!(event.id == other.id && event.data != other.data);
     }
 
     #[test]
     fn what_lacks_an_attribute_or_breaks_a_rule_is_refused() {
         for (bad, why) in [
-            ("", "not a JSON object"),
-            ("[]", "not a JSON object"),
-            (r#"{"type":"T","id":"1"}"#, "no subject"),
+            ("7", "not a JSON object: invalid type"),
+            ("[]", "not a JSON object: it is an array"),
+            ("\u{feff}{}", "not a JSON object: expected value at column 1"),
+            (r#"{"id":"1","#, "not a JSON object: the object does not end in its line"),
+            (r#"{"id":"1","id":"2"}"#, "not a JSON object: \"id\" is there twice at column 19"),
+            (r#"{"type":"T","id":"1"}"#, "no subject and no source to name the stream after"),
             (r#"{"subject":"s","id":"1"}"#, "no type"),
             (r#"{"subject":"s","type":"T"}"#, "no id"),
             (r#"{"subject":"s","type":"T","id":7}"#, "the id is not a text"),
+            (r#"{"subject":7,"type":"T","id":"7"}"#, "the subject is not a text"),
             (r#"{"subject":"s","type":"T","id":"7","time":"noon"}"#, "the time \"noon\""),
             (r#"{"subject":" s","type":"T","id":"7"}"#, "stream name"),
             (r#"{"subject":"s","type":"T\n","id":"7"}"#, "event type"),
+            (r#"{"subject":"s","type":"T","id":"7","data_base64":7}"#, "the data_base64 is not"),
+            (r#"{"subject":"s","type":"T","id":"7","data":1,"data_base64":""}"#, "both data"),
+            (r#"{"subject":"s","type":"T","id":"7","data":1e999}"#, "the data cannot be decoded"),
+            (r#"{"subject":"s","type":"T","id":"7","x":"\ud800"}"#, "an attribute cannot be"),
         ] {
-            let error = parse(bad.as_bytes()).unwrap_err().to_string();
+            let error = parse(bad).unwrap_err().to_string();
             assert!(error.starts_with(why), "{bad}: {error}");
         }
     }
@@ -150,8 +222,8 @@ mod tests {
     fn data_that_no_reader_could_decode_is_refused() {
         let nested = |levels| "[".repeat(levels) + &"]".repeat(levels);
         let line = |data| format!(r#"{{"id":"7","type":"T","subject":"s","data":{data}}}"#);
-        assert!(parse(line(nested(127)).as_bytes()).is_ok());
-        let error = parse(line(nested(128)).as_bytes()).unwrap_err();
+        assert!(parse(&line(nested(127))).is_ok());
+        let error = parse(&line(nested(128))).unwrap_err();
         assert_eq!(error.to_string(), "128 levels of nesting, the limit is 127");
     }
 }

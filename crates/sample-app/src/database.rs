@@ -8,6 +8,7 @@ use highwater::{BoxError, EventStore, ProjectionStore, SagaStore, StoreError};
 
 use crate::args::Task;
 use crate::import::import;
+use crate::output;
 use crate::retry::patiently;
 use crate::serve::serve;
 
@@ -59,7 +60,10 @@ where
 {
     match task {
         Task::Serve(options) => serve(store, &options, database).await,
-        Task::Import(file) => import(store, file.as_deref()).await,
+        Task::Import(options) => {
+            let outcome = import(store, options).await?;
+            Ok(output::print(&outcome)?)
+        }
     }
 }
 

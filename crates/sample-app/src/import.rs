@@ -9,7 +9,9 @@ use std::time::Duration;
 use highwater::{BoxError, EventStore, Imported, StoreError};
 use tokio::sync::mpsc;
 
+use crate::args::ImportOptions;
 use crate::chunks::{Chunk, Chunks, InputError};
+use crate::cloud_event::{Rules, key};
 use crate::progress::Progress;
 use crate::retry::patiently;
 
@@ -19,36 +21,79 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Chunks read ahead of the one that is being imported.
 const CHUNKS_AHEAD: usize = 2;
 
+/// Lines to tell of that are odd and do no harm.
+const ODD_LINES_MAX: u64 = 10;
+
 /// An event whose id the store knows for another one.
 #[derive(Debug, thiserror::Error)]
-#[error("line {line}")]
+#[error(
+    "line {line}: {key} stands for another event in the database, in another stream or of another \
+     type or with other data; if these are two logs that count alike, --id-prefix tells them apart"
+)]
 struct Refused {
     line: u64,
-    #[source]
-    source: StoreError,
+    key: String,
 }
 
-/// Imports a file, or standard input when there is none, and prints what came of it.
+/// Imports a file, or standard input when there is none, and says what came of it.
 ///
 /// Each chunk is imported whole or not at all; killed anywhere and repeated, the import leaves
 /// exactly the events of the input behind.
-pub(crate) async fn import<S: EventStore>(store: S, file: Option<&Path>) -> Result<(), BoxError> {
-    let (input, bytes) = open(file)?;
+pub(crate) async fn import<S: EventStore>(
+    store: S,
+    options: ImportOptions,
+) -> Result<String, BoxError> {
+    let (input, bytes) = open(options.file.as_deref())?;
     let mut progress = Progress::new(bytes);
-    let mut chunks = read_ahead(progress.watch(input));
+    let mut chunks = read_ahead(progress.watch(input), options.rules);
     let (mut total, mut streams) = (Imported::default(), HashSet::new());
+    let mut odd = OddLines::default();
     while let Some(chunk) = chunks.recv().await {
         let chunk = chunk?;
         let imported = import_chunk(&store, &chunk).await?;
+        let repeated = chunk.repeated.len() as u64;
         total.appended += imported.appended;
-        total.known += imported.known + chunk.repeated;
-        progress.advance(chunk.events.len() as u64 + chunk.repeated);
+        total.known += imported.known + repeated;
+        odd.tell(&chunk);
+        progress.advance(chunk.events.len() as u64 + repeated);
         streams.extend(chunk.events.into_iter().map(|(stream, _)| stream));
     }
     progress.finish();
+    odd.tell_of_the_rest();
     let Imported { appended, known } = total;
-    println!("{appended} events appended, {known} already known, {} streams", streams.len());
-    Ok(())
+    Ok(format!("{appended} events appended, {known} already known, {} streams", streams.len()))
+}
+
+/// Tells of lines that are odd and do no harm, the first few one by one.
+#[derive(Debug, Default)]
+struct OddLines(u64);
+
+impl OddLines {
+    fn tell(&mut self, chunk: &Chunk) {
+        for line in &chunk.marked {
+            self.line(format_args!("line {line}: the byte order mark in front is passed over"));
+        }
+        for (line, first) in &chunk.repeated {
+            self.line(format_args!(
+                "line {line}: the event of line {first} again, with the same source, id and data; \
+                 it is imported once"
+            ));
+        }
+    }
+
+    fn line(&mut self, what: std::fmt::Arguments<'_>) {
+        self.0 += 1;
+        if self.0 <= ODD_LINES_MAX {
+            tracing::warn!("{what}");
+        }
+    }
+
+    fn tell_of_the_rest(&self) {
+        let rest = self.0.saturating_sub(ODD_LINES_MAX);
+        if rest > 0 {
+            tracing::warn!("{rest} more lines repeat another one or begin with a byte order mark");
+        }
+    }
 }
 
 fn open(file: Option<&Path>) -> Result<(Box<dyn Read + Send>, Option<u64>), BoxError> {
@@ -63,10 +108,13 @@ fn open(file: Option<&Path>) -> Result<(Box<dyn Read + Send>, Option<u64>), BoxE
 /// Reads and parses in a thread of its own, while the store works.
 ///
 /// A thread and not a blocking task: nobody waits at the end for one that hangs on its input.
-fn read_ahead(input: impl Read + Send + 'static) -> mpsc::Receiver<Result<Chunk, InputError>> {
+fn read_ahead(
+    input: impl Read + Send + 'static,
+    rules: Rules,
+) -> mpsc::Receiver<Result<Chunk, InputError>> {
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     std::thread::spawn(move || {
-        let chunks = match Chunks::new(input) {
+        let chunks = match Chunks::new(input, rules) {
             Ok(chunks) => chunks,
             Err(source) => {
                 let _nobody_listens =
@@ -92,7 +140,7 @@ async fn import_chunk<S: EventStore>(store: &S, chunk: &Chunk) -> Result<Importe
         StoreError::IdTaken { id } => {
             let at = chunk.events.iter().position(|(_, event)| event.id == *id);
             match at {
-                Some(at) => Refused { line: chunk.lines[at], source: error }.into(),
+                Some(at) => Refused { line: chunk.lines[at], key: key(&chunk.events[at].1) }.into(),
                 None => error.into(),
             }
         }

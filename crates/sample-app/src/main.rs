@@ -1,6 +1,7 @@
 //! A sample application on Highwater: users, orders, an imported event log, live projections.
 
 mod args;
+mod attributes;
 mod case_progress;
 mod cases;
 mod chunks;
@@ -9,10 +10,12 @@ mod database;
 mod import;
 mod live;
 mod orders;
+mod output;
 mod progress;
 mod retry;
 mod serve;
 mod user_directory;
+mod stream_template;
 mod user_event;
 mod user_statistics;
 mod users;
@@ -27,26 +30,28 @@ use crate::args::{Args, USAGE};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = match Args::parse(std::env::args_os(), |name| std::env::var(name).ok()) {
-        Ok(args) => args,
+    output::tell_of_panics();
+    let code = match Args::parse(std::env::args_os(), |name| std::env::var(name).ok()) {
+        Ok(args) => match run(args).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                output::tell(&format!("sample-app: {}", with_causes(&*error)));
+                ExitCode::FAILURE
+            }
+        },
         Err(error) => {
-            eprintln!("sample-app: {error}\n\n{USAGE}");
-            return ExitCode::from(2);
+            output::tell(&format!("sample-app: {error}\n\n{USAGE}"));
+            ExitCode::from(2)
         }
     };
-    match run(args).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("sample-app: {}", with_causes(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    output::flush();
+    code
 }
 
 async fn run(args: Args) -> Result<(), BoxError> {
     match args {
-        Args::Help => println!("{USAGE}"),
-        Args::Version => println!("sample-app {}", env!("CARGO_PKG_VERSION")),
+        Args::Help => output::print(USAGE)?,
+        Args::Version => output::print(concat!("sample-app ", env!("CARGO_PKG_VERSION")))?,
         Args::Run { database_url, task } => {
             log_to_stderr();
             database::run(&database_url, task).await?;
@@ -57,11 +62,12 @@ async fn run(args: Args) -> Result<(), BoxError> {
 
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let stderr = std::io::stderr;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(stderr().is_terminal())
-        .with_writer(stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        // It would tell of them on standard error by itself, and panic when nobody reads that.
+        .log_internal_errors(false)
+        .with_writer(|| output::Log)
         .init();
 }
 

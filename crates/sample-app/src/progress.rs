@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::output;
+
 const BETWEEN_LINES: Duration = Duration::from_secs(1);
 
 /// Shows the bytes read of an input, and the events imported from it, on standard error.
@@ -38,7 +40,7 @@ impl Progress {
         self.bar.set_message(format!("{} events", self.events));
         if self.bar.is_hidden() && Instant::now() >= self.next_line {
             self.next_line = Instant::now() + BETWEEN_LINES;
-            eprintln!("{}", self.line());
+            output::tell(&self.line());
         }
     }
 

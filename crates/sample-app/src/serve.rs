@@ -22,7 +22,7 @@ use crate::args::ServeOptions;
 use crate::case_progress::CaseProgress;
 use crate::orders::{self, Fulfilment};
 use crate::user_statistics::UserStatistics;
-use crate::{cases, live, user_statistics, users};
+use crate::{cases, live, output, user_statistics, users};
 
 /// How long requests, and then projections and sagas, may take to end once a stop is asked for.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -49,7 +49,10 @@ where
     let server = server(options);
 
     let (stop_requests, stop_engines) = (CancellationToken::new(), CancellationToken::new());
-    println!("listening on http://{}, database {database}", listener.local_addr()?);
+    let place = format!("listening on http://{}, database {database}", listener.local_addr()?);
+    if let Err(error) = output::print(&place) {
+        tracing::warn!("{place}, which is told here: {error}");
+    }
     let serving = {
         let stop = stop_requests.clone();
         ending(stop_requests.clone(), async move {

@@ -24,12 +24,12 @@ pub enum Error {
     },
 
     /// There is no server, and nothing to make one with.
-    #[error(
-        "no PostgreSQL for the tests: set DATABASE_URL to a server, or start Docker, or install \
-         the server's programs (Debian and Ubuntu: `apt-get install postgresql`; Fedora: `dnf \
-         install postgresql-server`; macOS: `brew install postgresql`)"
-    )]
-    NoPrograms,
+    #[error("no PostgreSQL for the tests: set DATABASE_URL to a server, or start Docker, or else")]
+    NoPrograms(#[source] test_programs::Error),
+
+    /// The search for the programs ended before it came to a result.
+    #[error("the search for the programs of PostgreSQL did not come to an end")]
+    SearchEnded,
 
     /// There is no PgBouncer.
     #[error(

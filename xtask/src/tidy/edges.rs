@@ -8,7 +8,10 @@ const CORE: &str = "highwater-core";
 const ASSEMBLIES: [&str; 3] = ["highwater", "sample-app", "bench"];
 
 /// Crates that every crate may test with.
-const TEST_CRATES: [&str; 2] = ["highwater-testkit", "test-postgres"];
+const TEST_CRATES: [&str; 3] = ["highwater-testkit", "test-postgres", "test-programs"];
+
+/// The one crate for tests that needs what another one finds.
+const TEST_EDGE: (&str, &str) = ("test-postgres", "test-programs");
 
 /// The edges between crates of the workspace that should not be.
 pub(super) fn check(manifests: &[Manifest]) -> Vec<String> {
@@ -25,7 +28,8 @@ pub(super) fn check(manifests: &[Manifest]) -> Vec<String> {
 }
 
 fn may_build_on(from: &str, on: &str) -> bool {
-    ASSEMBLIES.contains(&from) || (on == CORE && from.starts_with("highwater-"))
+    let is_on_core = on == CORE && from.starts_with("highwater-");
+    ASSEMBLIES.contains(&from) || is_on_core || (from, on) == TEST_EDGE
 }
 
 fn may_test_with(from: &str, on: &str) -> bool {
@@ -43,6 +47,8 @@ mod tests {
         assert!(!may_build_on("highwater-live", "highwater-postgres"));
         assert!(!may_build_on("highwater-live", "highwater-testkit"));
         assert!(!may_build_on("xtask", CORE));
+        assert!(may_build_on("test-postgres", "test-programs"));
+        assert!(!may_build_on("highwater-live", "test-programs"));
         assert!(may_test_with("highwater-live", "highwater-testkit"));
         assert!(!may_test_with("highwater-live", "highwater-projection"));
     }

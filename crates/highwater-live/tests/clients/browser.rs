@@ -10,6 +10,7 @@ use axum::response::Html;
 use axum::routing::{get, post};
 use highwater_live::LiveOptions;
 use serde_json::{Value, json};
+use test_programs::CHROMIUM;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::mpsc;
@@ -53,9 +54,7 @@ async fn report_of(hub: &str, listener: TcpListener) -> Value {
     let page = format!("http://{}/?hub={hub}", listener.local_addr().unwrap());
     let mut reports = serve_page(listener).await;
     let profile = tempfile::tempdir().unwrap();
-    let browsers = ["chromium", "chromium-browser", "google-chrome"];
-    let find = move || install::program(&browsers, "chromium");
-    let browser = tokio::task::spawn_blocking(find).await.unwrap();
+    let browser = tokio::task::spawn_blocking(|| install::path(&CHROMIUM)).await.unwrap();
     let _browser = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
@@ -64,7 +63,7 @@ async fn report_of(hub: &str, listener: TcpListener) -> Value {
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .unwrap_or_else(|error| panic!("{browser} does not start: {error}"));
+        .unwrap_or_else(|error| panic!("{} does not start: {error}", browser.display()));
     let report = timeout(Duration::from_secs(120), reports.recv()).await.expect("a report");
     serde_json::from_str(&report.unwrap()).unwrap()
 }

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use test_programs::NODE;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
@@ -42,21 +43,22 @@ pub(crate) struct Client {
 impl Client {
     /// Starts a client and waits until it is connected.
     pub(crate) async fn start(kind: Kind, url: &str) -> Self {
-        let home = tokio::task::spawn_blocking(install::clients).await.unwrap();
+        let installed = || (install::clients(), install::path(&NODE));
+        let (home, node) = tokio::task::spawn_blocking(installed).await.unwrap();
+        let python = home.join("python/bin/python");
         let (program, script) = match kind.library {
-            Library::JavaScript => ("node", "client.mjs"),
-            Library::Pysignalr => ("python/bin/python", "pysignalr_client.py"),
-            Library::Signalrcore => ("python/bin/python", "signalrcore_client.py"),
+            Library::JavaScript => (node, "client.mjs"),
+            Library::Pysignalr => (python.as_path(), "pysignalr_client.py"),
+            Library::Signalrcore => (python.as_path(), "signalrcore_client.py"),
         };
-        let path = if program == "node" { program.into() } else { home.join(program) };
-        let mut process = Command::new(path)
+        let mut process = Command::new(program)
             .args([script, url, kind.transport, kind.protocol])
             .current_dir(home)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .unwrap_or_else(|error| panic!("{program} has to be installed: {error}"));
+            .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
         let commands = process.stdin.take().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let events = VecDeque::new();

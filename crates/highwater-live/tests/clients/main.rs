@@ -1,8 +1,8 @@
 //! The live hub as real SignalR clients see it: theirs is the protocol that counts.
 //!
 //! The clients are installed on the first run, at pinned versions, with npm and pip. So the tests
-//! need Node.js, Python 3 and Chromium; on Debian they install those, too, and elsewhere they
-//! fail where there is none.
+//! need Node.js, Python 3 and Chromium; as root on Debian they install those, too, and elsewhere
+//! they fail and say what to install.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

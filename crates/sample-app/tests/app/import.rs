@@ -39,7 +39,7 @@ fn assert_is_log(app: &App, count: u64) {
     assert_eq!(all.len() as u64, count);
     for (number, found) in (0..count).zip(all) {
         let expected = event(number);
-        assert_eq!(found["eventId"], expected.id());
+        assert_eq!(found["metadata"]["id"], expected.id());
         assert_eq!(found["stream"], expected.subject);
         assert_eq!(found["offset"], number / SUBJECTS.len() as u64);
         assert_eq!(found["metadata"]["time"], expected.time());
@@ -108,7 +108,7 @@ on_both_databases! {
     fn a_bad_line_is_named_and_earlier_chunks_stay(database: &Database) {
         let file = write_file(database, "log.ndjson", log(2_500) + "{\"id\":\"x\"}\n" + &log(1));
         let said = failure(&import(database, &file));
-        assert!(said.contains("line 2501: no subject"), "{said}");
+        assert!(said.contains("line 2501: no type"), "{said}");
         assert_is_log(&App::start(database), 2_000);
     }
 

@@ -4,6 +4,7 @@
 
 mod attacks;
 mod cases;
+mod cloud_events;
 mod command_line;
 mod import;
 #[path = "../../../highwater-live/tests/clients/install.rs"]
@@ -15,4 +16,5 @@ mod order_control;
 mod order_crashes;
 mod orders;
 mod support;
+mod unread;
 mod users;

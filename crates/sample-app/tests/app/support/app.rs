@@ -33,6 +33,11 @@ impl App {
         (Self::listening(command(database).args(ANY_PORT).env_remove("RUST_LOG").stderr(file)), log)
     }
 
+    /// One that logs as it does by default, to there.
+    pub(crate) fn start_with_stderr(database: &Database, stderr: Stdio) -> Self {
+        Self::listening(command(database).args(ANY_PORT).env_remove("RUST_LOG").stderr(stderr))
+    }
+
     /// Keeps its warnings, to be asked for when it has stopped.
     pub(crate) fn start_warning(database: &Database) -> Self {
         Self::listening(

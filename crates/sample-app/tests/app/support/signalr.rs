@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
+use test_programs::NODE;
 
 use super::kill;
 use crate::install;
@@ -29,7 +30,7 @@ impl SignalR {
     /// Starts a client, and waits until it is connected.
     pub(crate) fn connect(address: SocketAddr, transport: &str) -> Self {
         let url = format!("http://{address}/hubs/events");
-        let mut command = Command::new("node");
+        let mut command = Command::new(install::path(&NODE));
         command.args(["client.mjs", &url, transport, "json"]);
         let (process, commands, lines) = spawn(&mut command);
         let mut client = Self { process, commands, lines };
@@ -84,7 +85,7 @@ pub(crate) fn run_readme_snippet(port: u16, lines: usize) -> Vec<String> {
     let (program, _) = rest.split_once("```").unwrap();
     assert!(program.contains("http://localhost:6001/hubs/events"), "{program}");
     let program = program.replace("6001", &port.to_string());
-    let mut command = Command::new("node");
+    let mut command = Command::new(install::path(&NODE));
     command.args(["--input-type=module", "-e", &program]);
     let (mut process, _commands, output) = spawn(&mut command);
     let printed = output.map(Result::unwrap).filter(|line| !line.starts_with('['));
