@@ -104,12 +104,6 @@ impl SagaRecord {
         })
     }
 
-    /// What it takes up: the bytes of its state and of its input.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.progress.data.as_str().len() + self.input.as_str().len()
-    }
-
     /// The latest lease, while somebody has it.
     #[must_use]
     pub fn lease(&self) -> Option<SagaLease> {

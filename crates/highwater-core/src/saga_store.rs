@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    ClaimedSaga, CreatedSaga, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery, Delivery,
-    SagaRecord, SagaRecorded, SagaRequest, SagaTransition, Signal, StoreError, Wake,
+    ClaimedSaga, CreatedSaga, Delivery, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease,
+    SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaTransition, Signal, StoreError, Wake,
 };
 
 /// One answer for each entry of a batch, in its order; or none, when the whole call failed.

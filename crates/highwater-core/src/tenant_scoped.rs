@@ -5,9 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    Advance, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document, ErrorClass, EventId,
-    Lease, Offset, Owner, Payload, ProjectionName, ProjectionStore, ProjectionTx, RebuildRequested,
-    StoreError, Tenant,
+    Advance, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document, ErrorClass,
+    EventId, Lease, Offset, Owner, Payload, ProjectionName, ProjectionStore, ProjectionTx,
+    RebuildRequested, StoreError, Tenant,
 };
 
 /// A store as one tenant sees it: projection `balances` of `acme` is kept as `acme/balances`.

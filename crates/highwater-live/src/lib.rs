@@ -87,8 +87,8 @@ mod memory;
 mod options;
 mod projections;
 pub mod protocol;
-pub mod server;
 mod rate;
+pub mod server;
 mod source;
 mod transport;
 

@@ -77,8 +77,7 @@ async fn complete(
         return Ok(());
     }
     let position = |nth: &usize| events[*nth].position.get().cast_signed();
-    let mut at: HashMap<i64, usize> =
-        incomplete.iter().map(|nth| (position(nth), *nth)).collect();
+    let mut at: HashMap<i64, usize> = incomplete.iter().map(|nth| (position(nth), *nth)).collect();
     let positions: Vec<i64> = at.keys().copied().collect();
     let mut rows = large.bind(positions).fetch(conn);
     while let Some(row) = rows.try_next().await? {

@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Delivery, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaName,
-    SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal,
-    StoreError, Wake,
+    ClaimedSaga, CreatedSaga, Delivery, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease,
+    SagaName, SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore,
+    SagaTransition, Signal, StoreError, Wake,
 };
 use sqlx::Row;
 use sqlx::postgres::{PgBindIterExt, PgConnection, PgRow};
@@ -23,9 +23,9 @@ use crate::checkpoint_store::{TTL_MAX, signed};
 use crate::error::store_error;
 use crate::log::Log;
 use crate::retry;
+use crate::row::{decode_error, text};
 use crate::saga_commit::Entry;
 use crate::saga_row::{Unreadable, claimed, counts, saga};
-use crate::row::{decode_error, text};
 
 #[async_trait]
 impl SagaStore for PgStore {

@@ -5,7 +5,8 @@ use std::iter::successors;
 
 use async_trait::async_trait;
 use highwater_core::{
-    Advance, BoxError, Decode, ErrorClass, Lease, Recorded, RecordedEvent, StoreError, Upcasters, UnfitDocument,
+    Advance, BoxError, Decode, ErrorClass, Lease, Recorded, RecordedEvent, StoreError,
+    UnfitDocument, Upcasters,
 };
 
 /// One registered projection with its types erased; made anew for each run from a checkpoint.

@@ -50,7 +50,7 @@ impl CheckpointStore for SqliteStore {
         event_id: Option<EventId>,
     ) -> Result<(), StoreError> {
         let rebase = at(include_str!("../sql/rebase.sql"), key).bind(Offset::to_sql(to));
-        self.run(rebase.bind(event_id.map(EventId::as_uuid))).await
+        self.execute(rebase.bind(event_id.map(EventId::as_uuid))).await
     }
 
     async fn begin_rebuild(&self, lease: &Lease) -> Result<(), StoreError> {
@@ -85,11 +85,10 @@ impl CheckpointStore for SqliteStore {
         event: Offset,
         deaths: u32,
     ) -> Result<(), StoreError> {
-        let mut tx = begin(&self.writer).await?;
         let note = under(include_str!("../sql/note_attempt.sql"), lease);
         let note = note.bind(Offset::to_sql(Some(event))).bind(deaths);
-        held(note, &mut tx, lease).await?;
-        tx.commit().await.map_err(store_error)
+        let lease = lease.clone();
+        self.write_with(|conn| Box::pin(async move { held(note, conn, &lease).await })).await
     }
 
     async fn request_rebuild(&self, key: &CheckpointKey) -> Result<(), StoreError> {

@@ -51,11 +51,11 @@ impl EventStore for SqliteStore {
     }
 
     async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
-        let now = |conn| {
+        let now = self.read_with(|conn| {
             let now = sqlx::query_scalar("select now from clock").fetch_one(conn);
-            Box::pin(async move { now.await.map_err(store_error) }) as _
-        };
-        time(self.read_with(now).await?).map_err(damaged)
+            Box::pin(async move { now.await.map_err(store_error) })
+        });
+        time(now.await?).map_err(damaged)
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery, Delivery,
-    SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, StoreError, Wake,
+    ClaimedSaga, CreatedSaga, Delivery, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease,
+    SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal,
+    StoreError, Wake,
 };
 
 use crate::calls::Work;
@@ -112,8 +113,7 @@ impl SagaStore for SqliteStore {
         };
         let (query, bytes) = (query.clone(), self.page_bytes());
         self.read_with(move |conn| {
-            let search =
-                async move { saga_search::search(conn, &query, after, bytes).await };
+            let search = async move { saga_search::search(conn, &query, after, bytes).await };
             Box::pin(search)
         })
         .await

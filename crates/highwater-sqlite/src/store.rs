@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use highwater_core::calls::Calls;
 use highwater_core::{
-    Appended, Bell, Limits, PageBudget, StoreError, StreamAppend, append as rules, GroupCommit, Position, append_group,
+    Appended, Bell, Limits, PageBudget, Position, SagaClaim, StoreError, StreamAppend,
+    append as rules,
 };
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Sqlite, SqlitePool, Transaction};

@@ -31,13 +31,6 @@ pub enum Error {
     #[error("the search for the programs of PostgreSQL did not come to an end")]
     SearchEnded,
 
-    /// There is no PgBouncer.
-    #[error(
-        "no PgBouncer for the tests: install it (Debian and Ubuntu: `apt-get install pgbouncer`; \
-         Fedora: `dnf install pgbouncer`; macOS: `brew install pgbouncer`)"
-    )]
-    NoPooler,
-
     /// There is no account to run a server under: PostgreSQL refuses to run as root.
     #[error(
         "PostgreSQL does not run as root, and there is no user postgres or nobody to run it as"

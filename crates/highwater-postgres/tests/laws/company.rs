@@ -5,9 +5,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use highwater_core::{
-    Appended, ClaimedSaga, CreatedSaga, Due, Each, EventStore, EventType, Imported, NewEvent, NewSaga, Offset, Owner, Page, Payload, SagaClaim, SagaCounts, SagaId, SagaLease, SagaName, Delivery,
-    SagaProgress, SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition,
-    Signal, Source, StoreError, StreamAppend, StreamName, Wake,
+    Appended, ClaimedSaga, CreatedSaga, Delivery, Due, Each, EventStore, EventType, Imported,
+    NewEvent, NewSaga, Offset, Owner, Page, Payload, SagaClaim, SagaCounts, SagaId, SagaLease,
+    SagaName, SagaProgress, SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaStore,
+    SagaTransition, Signal, Source, StoreError, StreamAppend, StreamName, Wake,
 };
 use highwater_postgres::PgStore;
 use highwater_testkit::Fixture;

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery, Delivery,
-    SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal, StoreError, Wake,
+    ClaimedSaga, CreatedSaga, Delivery, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease,
+    SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaStore, SagaTransition, Signal,
+    StoreError, Wake,
 };
 use tokio::sync::Notify;
 

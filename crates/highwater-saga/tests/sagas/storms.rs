@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease, SagaQuery, Delivery,
-    SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal,
+    ClaimedSaga, CreatedSaga, Delivery, Each, NewSaga, SagaClaim, SagaCounts, SagaId, SagaLease,
+    SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaStore, SagaTransition, Signal,
     StepOutcome, StoreError, Wake,
 };
 use highwater_saga::{

@@ -8,7 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use highwater_core::{
-    Advance, Appended, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document, ErrorClass, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page, ProjectionName, ProjectionStore, RebuildRequested, Source, StoreError, StreamAppend, StreamName, Wake, EventId,
+    Advance, Appended, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document,
+    ErrorClass, EventId, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page,
+    ProjectionName, ProjectionStore, RebuildRequested, Source, StoreError, StreamAppend,
+    StreamName, Wake,
 };
 
 use faults::Faults;

@@ -71,7 +71,7 @@ impl Dropping {
             0 => d.give_up(store.create_sagas(vec![trip("dropped"), trip(&n.to_string())])).await,
             1 => {
                 let (definitions, ttl) = (vec![(TRIP, 1)], Duration::from_millis(1));
-                let claim = SagaClaim { owner, ttl, limit: 3, definitions };
+                let claim = SagaClaim { owner, ttl, limit: 3, max_bytes: usize::MAX, definitions };
                 d.give_up(store.claim_sagas(&claim)).await;
             }
             2 | 3 => {

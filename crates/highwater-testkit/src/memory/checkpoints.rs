@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use chrono::Utc;
 use highwater_core::{
-    Advance, Change, Checkpoint, CheckpointKey, DeadLetter, Lease, Offset, Owner, PageBudget, ProjectionName, RebuildRequested, StoreError, EventId, Suspect,
+    Advance, Change, Checkpoint, CheckpointKey, DeadLetter, EventId, Lease, Offset, Owner,
+    PageBudget, ProjectionName, RebuildRequested, StoreError, Suspect,
 };
 use tokio::time::Instant;
 

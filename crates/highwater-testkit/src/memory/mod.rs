@@ -15,8 +15,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use highwater_core::{
     Advance, Appended, Bell, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter,
-    Document, ErrorClass, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page, ProjectionName, ProjectionStore, RebuildRequested, Source, StoreError, StreamAppend, EventId, Position,
-    StreamName, Wake,
+    Document, ErrorClass, EventId, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner,
+    Page, Position, ProjectionName, ProjectionStore, RebuildRequested, Source, StoreError,
+    StreamAppend, StreamName, Wake,
 };
 
 use checkpoints::Checkpoints;

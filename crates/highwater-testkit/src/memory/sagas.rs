@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use highwater_core::{
-    ClaimedSaga, CreatedSaga, Due, NewSaga, OverdueSagas, PAGE_BYTES, PageBudget, SagaClaim, SagaCounts, SagaId, SagaLease, SagaProgress, SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState, SagaTransition, SagaVerdict, Signal, StoreError, Delivery, Owner, SagaName, SignalKey,
+    ClaimedSaga, CreatedSaga, Delivery, Due, NewSaga, OverdueSagas, Owner, PAGE_BYTES, PageBudget,
+    SagaClaim, SagaCounts, SagaId, SagaLease, SagaName, SagaProgress, SagaQuery, SagaRecord,
+    SagaRecorded, SagaRequest, SagaState, SagaTransition, SagaVerdict, Signal, SignalKey,
+    StoreError,
 };
 use tokio::time::Instant;
 

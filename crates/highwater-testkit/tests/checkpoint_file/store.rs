@@ -8,7 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::Utc;
 use highwater_core::{
-    Advance, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Lease, Offset, Owner, PageBudget, ProjectionName, RebuildRequested, Source, StoreError, EventId,
+    Advance, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, EventId, Lease, Offset, Owner,
+    PageBudget, ProjectionName, RebuildRequested, Source, StoreError,
 };
 
 use crate::table::{Table, expiry};

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use highwater_core::{
-    Advance, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document, ErrorClass, EventId,
-    Lease, Offset, Owner, Payload, ProjectionName, ProjectionStore, ProjectionTx, RebuildRequested,
-    StoreError,
+    Advance, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document, ErrorClass,
+    EventId, Lease, Offset, Owner, Payload, ProjectionName, ProjectionStore, ProjectionTx,
+    RebuildRequested, StoreError,
 };
 use highwater_testkit::{MemoryStore, MemoryTx};
 

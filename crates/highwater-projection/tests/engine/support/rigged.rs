@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use highwater_core::{
     Advance, Appended, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document,
-    ErrorClass, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page, Payload, EventId,
-    ProjectionName, ProjectionStore, ProjectionTx, RebuildRequested, Source, StoreError,
+    ErrorClass, EventId, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page,
+    Payload, ProjectionName, ProjectionStore, ProjectionTx, RebuildRequested, Source, StoreError,
     StreamAppend, StreamName, Wake,
 };
 use highwater_testkit::{MemoryStore, MemoryTx};
