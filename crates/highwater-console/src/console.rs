@@ -9,11 +9,13 @@ use highwater_core::{
     SagaStore,
 };
 
-use crate::bodies::Bodies;
-use crate::named::also_by_query;
-use crate::refuse_cross_site;
+use crate::http::bodies::Bodies;
+use crate::http::named::also_by_query;
+use crate::http::refuse_cross_site;
+use crate::projections::{checkpoints, dead_letters};
 use crate::sagas::Sagas;
-use crate::{append, checkpoints, dead_letters, health, projections, sagas, streams};
+use crate::streams::append;
+use crate::{health, projections, sagas, streams};
 
 /// Shows streams, projections, sagas and health over HTTP; cloning shares the stores.
 #[derive(Clone)]
@@ -77,9 +79,9 @@ impl Console {
         self
     }
 
-    /// Everything, [finished](crate::finish): ready to be served or nested.
+    /// Everything, [finished](crate::http::finish): ready to be served or nested.
     pub fn router(&self) -> Router {
-        crate::finish(self.routes())
+        crate::http::finish(self.routes())
     }
 
     /// Every route and nothing around them, to be merged with the routes of an application.

@@ -10,7 +10,7 @@ use highwater_core::{
 };
 use serde::Serialize;
 
-use crate::Console;
+use crate::console::Console;
 
 pub(crate) fn routes() -> Router<Console> {
     Router::new().route("/health", get(health))

@@ -55,30 +55,15 @@
 //! there are parameters an unknown one is a 400, and an array in the place of an [`Object`] a 422.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod append;
-mod bodies;
-mod checkpoints;
 mod console;
-mod cross_site;
-mod dead_letters;
-mod finish;
 mod health;
-mod json_body;
-mod named;
-mod object;
-mod problem;
+mod http;
 mod projections;
-mod saga_body;
-mod saga_list;
 mod sagas;
 mod streams;
 
 pub use console::Console;
-pub use cross_site::refuse_cross_site;
-pub use finish::finish;
-pub use json_body::JsonBody;
-pub use object::Object;
-pub use problem::Problem;
+pub use http::{JsonBody, Object, Problem, finish, refuse_cross_site};
 
 /// The program in the README, which is compiled and run with the tests.
 #[cfg(doctest)]

@@ -3,10 +3,12 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use crate::{
-    EventId, Expected, InvalidName, InvalidPlace, Offset, ProjectionName, SagaId, SagaRequest,
-    SagaState, Source, StreamName, UnfitDocument,
-};
+use crate::events::{EventId, Expected};
+use crate::name::{InvalidName, ProjectionName, SagaId, StreamName};
+use crate::offset::{InvalidPlace, Offset};
+use crate::projections::UnfitDocument;
+use crate::sagas::{SagaRequest, SagaState};
+use crate::source::Source;
 
 /// Any error, boxed; what user code returns and what backends wrap.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;

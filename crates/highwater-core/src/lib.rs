@@ -21,95 +21,51 @@
 //! from where they stopped misses nothing.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-pub mod append;
-pub mod append_group;
-pub mod calls;
-mod checkpoint;
-mod checkpoint_store;
-mod definition;
+pub mod backend;
 mod error;
-mod event;
-mod event_store;
-mod event_store_ext;
-mod group_commit;
-mod handler;
-mod health_check;
-mod json;
-mod json_limits;
-mod json_scan;
-mod metadata;
+mod events;
+mod health;
 mod name;
+mod offset;
 mod page;
-mod payload;
-mod place;
-mod projection;
-mod projection_report;
-mod projection_store;
-mod projection_store_ext;
-mod saga;
-mod saga_counts;
-mod saga_query;
-mod saga_request;
-mod saga_signal;
-mod saga_state;
-mod saga_step;
-mod saga_store;
-mod saga_transition;
+mod projections;
+mod sagas;
 mod source;
-mod status;
 mod tenant;
-mod tenant_scoped;
 mod text;
-mod typed;
-mod upcast;
-mod view;
 mod wake;
-mod write_probe;
 
-pub use append::{Appended, AppendedStream, Expected, Imported, Limits, StreamAppend};
-pub use checkpoint::{
-    Advance, Change, Checkpoint, CheckpointKey, DeadLetter, Lease, NewDeadLetter, Owner, Suspect,
-};
-pub use checkpoint_store::{CheckpointStore, RebuildRequested};
-pub use definition::{ProjectionDefinition, ProjectionKind};
 pub use error::{BoxError, ErrorClass, StoreError};
-pub use event::{EventId, NewEvent, Recorded, RecordedEvent};
-pub use event_store::{EventStore, Page};
-pub use event_store_ext::EventStoreExt;
-pub use group_commit::GroupCommit;
-pub use handler::{Handler, IdempotencyKey};
-pub use health_check::{HealthCheck, HealthReport};
-pub use json_limits::{InvalidJson, JsonError, JsonLimits};
-pub use metadata::{InvalidMetadata, Metadata};
+pub use events::{
+    Appended, AppendedStream, Decode, DecodeError, EncodeError, Event, EventId, EventStore,
+    EventStoreExt, Expected, Imported, InvalidJson, InvalidMetadata, JsonError, JsonLimits, Limits,
+    Metadata, NewEvent, NotAnEventEnum, Page, Payload, Recorded, RecordedEvent, StreamAppend,
+    Upcasters,
+};
+pub use health::{HealthCheck, HealthReport, WriteProbe};
 pub use name::{
     Category, CorrelationId, EventType, InvalidName, NAME_BYTES_MAX, ProjectionName, SagaId,
     SagaName, SignalKey, StreamName,
 };
+pub use offset::{InvalidPlace, Offset, Position};
 pub use page::{PAGE_BYTES, PageBudget};
-pub use payload::Payload;
-pub use place::{InvalidPlace, Offset, Position};
-pub use projection::Projection;
-pub use projection_report::{ProjectionReport, projection_reports};
-pub use projection_store::{Document, ProjectionStore, ProjectionTx};
-pub use projection_store_ext::ProjectionStoreExt;
-pub use saga::{ClaimedSaga, CreatedSaga, NewSaga, SagaClaim, SagaLease, SagaProgress, SagaRecord};
-pub use saga_counts::{OverdueSagas, SagaCounts};
-pub use saga_query::SagaQuery;
-pub use saga_request::{SagaRequest, UnknownSagaRequest};
-pub use saga_signal::{Delivery, Signal};
-pub use saga_state::{SagaState, UnknownSagaState};
-pub use saga_step::{StepOutcome, StepRecord};
-pub use saga_store::{Each, SagaStore};
-pub use saga_transition::{Due, SagaRecorded, SagaTransition, SagaVerdict};
+pub use projections::{
+    Advance, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document, Handler,
+    Health, HealthThresholds, IdempotencyKey, Lag, Lease, NewDeadLetter, Owner, Projection,
+    ProjectionDefinition, ProjectionKind, ProjectionReport, ProjectionStore, ProjectionStoreExt,
+    ProjectionTx, RebuildRequested, Suspect, UnfitDocument, Verdict, View, percent_complete,
+    projection_reports,
+};
+pub use sagas::{
+    ClaimedSaga, CreatedSaga, Delivery, Due, Each, NewSaga, OverdueSagas, SagaClaim, SagaCounts,
+    SagaLease, SagaProgress, SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState,
+    SagaStore, SagaTransition, SagaVerdict, Signal, StepOutcome, StepRecord, UnknownSagaRequest,
+    UnknownSagaState,
+};
 pub use source::Source;
-pub use status::{Health, HealthThresholds, Lag, Verdict, percent_complete};
 pub use tenant::Tenant;
-pub use tenant_scoped::{TenantScoped, TenantTx};
-pub use typed::{Decode, DecodeError, EncodeError, Event, NotAnEventEnum};
-pub use upcast::Upcasters;
-pub use view::{UnfitDocument, View};
-pub use wake::{Bell, Wake};
-pub use write_probe::WriteProbe;
+pub use tenant::scoped::{TenantScoped, TenantTx};
+pub use wake::Wake;
 
 /// The program in the README, which is compiled and run with the tests.
 #[cfg(doctest)]

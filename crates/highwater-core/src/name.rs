@@ -155,7 +155,7 @@ names! {
     /// Names a stream: 1 to 255 bytes, no control characters, no space at either end.
     ///
     /// A leading `$` is refused: `$all` and `$category:…` name the streams that the store
-    /// makes out of others, see [`Source`](crate::Source).
+    /// makes out of others, see [`Source`](crate::source::Source).
     StreamName, "stream name", reserved: true;
 
     /// Names a category: the part of a stream's name before the first `-`.

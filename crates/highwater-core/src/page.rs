@@ -1,6 +1,8 @@
 //! The bound on what one page of a store holds.
 
-use crate::{ClaimedSaga, DeadLetter, Document, RecordedEvent, SagaProgress, SagaRecord};
+use crate::events::RecordedEvent;
+use crate::projections::{DeadLetter, Document};
+use crate::sagas::{ClaimedSaga, SagaProgress, SagaRecord};
 
 /// The bytes that a page of a store holds at most, or one item where that alone is larger.
 pub const PAGE_BYTES: usize = 4 << 20;
@@ -78,7 +80,7 @@ impl SagaRecord {
         let errors = steps.iter().map(|step| step.error.as_ref().map_or(0, String::len));
         let texts = self.plan.iter().map(String::len).chain(errors).sum::<usize>();
         let error = error.as_ref().map_or(0, String::len);
-        let steps = steps.len() * size_of::<crate::StepRecord>();
+        let steps = steps.len() * size_of::<crate::sagas::StepRecord>();
         size_of::<Self>() + self.input.as_str().len() + data.as_str().len() + error + texts + steps
     }
 }

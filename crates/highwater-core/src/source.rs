@@ -3,12 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Category, InvalidName, Offset, RecordedEvent, StreamName};
+use crate::events::RecordedEvent;
+use crate::name::{Category, InvalidName, StreamName};
+use crate::offset::Offset;
 
 /// A sequence of events that can be read and followed from any offset.
 ///
 /// Categories and the whole log are streams that the store makes out of others: an event's
-/// offset in them is its [`Position`](crate::Position), so their offsets increase but, unlike a
+/// offset in them is its [`Position`](crate::offset::Position), so their offsets increase but, unlike a
 /// plain stream's, need not be gapless. As text they are `$category:receipt` and `$all`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
@@ -26,7 +28,7 @@ const CATEGORY: &str = "$category:";
 impl Source {
     /// The event's place in this source.
     #[must_use]
-    pub fn offset_of<E>(&self, event: &crate::Recorded<E>) -> Offset {
+    pub fn offset_of<E>(&self, event: &crate::events::Recorded<E>) -> Offset {
         match self {
             Self::Stream(_) => event.offset,
             Self::Category(_) | Self::All => Offset::new(event.position.get()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::Position;
+use crate::offset::Position;
 
 /// Where a backend announces the head of its log; shared by every [`Wake`] it gave out.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use axum::http::{HeaderMap, Uri, header};
 use highwater_core::BoxError;
 
-use crate::LiveSource;
+use crate::source::LiveSource;
 
 /// Decides who may connect and what each may follow.
 ///
@@ -40,7 +40,7 @@ use crate::LiveSource;
 /// A connection keeps the identity that it was negotiated with; whoever attaches to it has to be
 /// the same; only polls may come without any token, for the secret id of the connection. An error
 /// refuses with 503, or fails the call, and is logged. Rights that are withdrawn end no subscription
-/// that is open: for that there is [`Live::disconnect`](crate::Live::disconnect).
+/// that is open: for that there is [`Live::disconnect`](crate::live::Live::disconnect).
 #[async_trait]
 pub trait Access: Send + Sync + 'static {
     /// Who makes a request; `None` refuses it with 401.

@@ -77,12 +77,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod access;
-mod door;
+mod connection_limits;
 mod feed;
-mod gauges;
 mod hub;
 mod live;
-mod live_event;
 mod memory;
 mod options;
 mod projections;
@@ -93,7 +91,7 @@ mod source;
 mod transport;
 
 pub use access::{Access, Credentials, Identity};
-pub use gauges::LiveGauges;
+pub use feed::report::LiveGauges;
 pub use live::Live;
 pub use options::{LiveLimits, LiveOptions};
 pub use source::LiveSource;

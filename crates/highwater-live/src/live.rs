@@ -6,8 +6,11 @@ use std::sync::Arc;
 use axum::Router;
 use highwater_core::{CheckpointStore, EventStore};
 
+use crate::access::{Access, Identity};
+use crate::feed::report::LiveGauges;
 use crate::hub::{Hub, Parts};
-use crate::{Access, Identity, LiveGauges, LiveOptions, transport};
+use crate::options::LiveOptions;
+use crate::transport;
 
 /// Lets clients follow streams; cloning shares the hub.
 ///

@@ -16,7 +16,7 @@ pub struct LiveOptions {
     /// Origins of pages, other than the hub's own, that may connect; each as the browser sends
     /// it, such as `https://shop.example`. Default none. The hub's own are those of the `Host`
     /// that is asked for, and a page can have any name lead anywhere: a hub that relies on who can
-    /// reach it, and on no [`Access`](crate::Access), has to be behind a check of `Host`.
+    /// reach it, and on no [`Access`](crate::access::Access), has to be behind a check of `Host`.
     pub allowed_origins: Vec<String>,
     /// Live events kept for each source that is followed, rounded up to a power of two; whoever
     /// falls behind further reads the log. Default 64; raise it when bursts cause many reads.

@@ -11,42 +11,16 @@
 //! [`append_and_commit`](PgStore::append_and_commit) appends within a transaction of the user.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod append;
-mod append_and_commit;
-mod calls;
-mod checkpoint_row;
-mod checkpoint_store;
-mod code;
-mod error;
-mod event_store;
+mod database;
 mod events;
-mod group;
-mod held;
-mod hints;
-mod import;
-mod log;
 mod options;
-mod plan;
-mod pool;
-mod projection_store;
-mod read;
-mod retry;
-mod row;
-mod saga_commit;
-mod saga_create;
-mod saga_reads;
-mod saga_record;
-mod saga_row;
-mod saga_store;
-mod schema;
-mod sessions;
-mod statements;
+mod projections;
+mod sagas;
 mod store;
-mod tx;
 
 pub use options::PgOptions;
+pub use projections::PgTx;
 pub use store::PgStore;
-pub use tx::PgTx;
 
 /// The driver, whose connections and transactions are in the interface of this crate.
 pub use sqlx;

@@ -7,7 +7,7 @@ use highwater_core::{Limits, PAGE_BYTES, PageBudget, StoreError};
 /// The longest identifier of PostgreSQL, in bytes.
 const IDENTIFIER_BYTES_MAX: usize = 63;
 
-/// Settings of a [`PgStore`](crate::PgStore), checked once, when it connects.
+/// Settings of a [`PgStore`](crate::store::PgStore), checked once, when it connects.
 ///
 /// A connection of the store is a session of the server and stays one. A pooler such as PgBouncer
 /// must be in session mode; in transaction or statement mode it is found out and refused when the
@@ -26,7 +26,7 @@ pub struct PgOptions {
     pub checkpoints_table: String,
     /// The most connections of the pool; two more append and listen, and three are for sagas where
     /// there are any. Default 10; raise it when many projections run in one process.
-    /// [`from_pool`](crate::PgStore::from_pool) ignores it.
+    /// [`from_pool`](crate::store::PgStore::from_pool) ignores it.
     pub max_connections: u32,
     /// Prepared statements kept for each connection. Default 100; 0 prepares each anew, for
     /// servers that are short of memory.

@@ -4,19 +4,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use highwater_core::{Appended, GroupCommit, StoreError, StreamAppend, append_group};
+use highwater_core::backend::{GroupCommit, append_group};
+use highwater_core::{Appended, StoreError, StreamAppend};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::PgOptions;
-use crate::error::store_error;
-use crate::hints;
-use crate::log::Log;
-use crate::pool;
-use crate::saga_reads::{self, SagaReads};
-use crate::schema;
-use crate::sessions;
+use crate::database::error::store_error;
+use crate::database::handle::Log;
+use crate::database::notifications;
+use crate::database::pool;
+use crate::database::schema;
+use crate::database::sessions;
+use crate::options::PgOptions;
+use crate::sagas::read;
+use crate::sagas::read::SagaReads;
 
 /// How long the schema may take to be made, or to be waited for while another process makes it.
 const SCHEMA_TIMEOUT: Duration = Duration::from_mins(10);
@@ -85,8 +87,8 @@ impl PgStore {
             Ok(())
         };
         log.apart(deadline, prepare).await?;
-        let tasks = hints::spawn(&log);
-        let (appends, saga_reads) = (group_appends(&log), saga_reads::group(&log));
+        let tasks = notifications::spawn(&log);
+        let (appends, saga_reads) = (group_appends(&log), read::group(&log));
         Ok(Self(Arc::new(Shared { log, appends, saga_reads, tasks })))
     }
 

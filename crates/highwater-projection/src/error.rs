@@ -5,7 +5,7 @@ use highwater_core::{
     ProjectionName, Source, StoreError, StreamName,
 };
 
-use crate::InvalidOption;
+use crate::options::InvalidOption;
 
 /// Why a projection was not registered.
 #[derive(Debug, thiserror::Error)]

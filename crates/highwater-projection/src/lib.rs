@@ -6,35 +6,17 @@
 //! [`ProjectionOptions`] say; a failing store is waited for and blamed on no event.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod applier;
-mod backoff;
-mod busy;
-mod cut;
-mod documents;
+mod apply;
 mod error;
-mod follower;
-mod found;
-mod handler;
-mod host;
-mod lease;
-mod meter;
 mod options;
-mod patience;
-mod progress;
 mod projections;
-mod reader;
-mod registered;
+mod run;
 mod status;
-mod supervisor;
-mod transactional;
-mod trials;
-mod view;
-mod worker;
 
-pub use backoff::{Backoff, RetryPolicy};
 pub use error::{RegisterError, RunError};
 pub use options::{CheckpointPolicy, FailurePolicy, InvalidOption, Mode, ProjectionOptions};
 pub use projections::{CaughtUp, Projections};
+pub use run::{Backoff, RetryPolicy};
 pub use status::{ProjectionState, ProjectionStatus};
 
 /// The program in the README, which is compiled and run with the tests.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Backoff, RetryPolicy};
+use crate::run::{Backoff, RetryPolicy};
 
 /// How one projection is run; the defaults suit most.
 ///
@@ -38,7 +38,7 @@ pub struct ProjectionOptions {
     /// 30 s; lower the cap for a faster recovery.
     pub poll_backoff: Backoff,
     /// Failures of the store in a row after which the projection gives up. Default none, it goes
-    /// on trying; set it for a `catch_up` that must end. While [`run`](crate::Projections::run)
+    /// on trying; set it for a `catch_up` that must end. While [`run`](crate::projections::Projections::run)
     /// does, it is started again after the longest of the waits.
     pub max_poll_failures: Option<u32>,
     /// How long a read may take before it counts as a failure of the store. Default 60 s; raise

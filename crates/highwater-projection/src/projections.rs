@@ -13,17 +13,19 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::applier::Applier;
+use crate::apply::applier::Applier;
+use crate::apply::found::{Found, find};
+use crate::apply::handler::HandlerApplier;
+use crate::apply::transactional::TransactionalApplier;
+use crate::apply::view::ViewApplier;
 use crate::error::Reason;
-use crate::found::{Found, find};
-use crate::handler::HandlerApplier;
-use crate::registered::Registered;
-use crate::supervisor::supervise;
-use crate::transactional::TransactionalApplier;
-use crate::trials::Trials;
-use crate::view::ViewApplier;
-use crate::worker::{Ended, Worker};
-use crate::{Mode, ProjectionOptions, ProjectionState, ProjectionStatus, RegisterError, RunError};
+use crate::error::{RegisterError, RunError};
+use crate::options::{Mode, ProjectionOptions};
+use crate::run::registered::Registered;
+use crate::run::supervisor::supervise;
+use crate::run::trials::Trials;
+use crate::run::worker::{Ended, Worker};
+use crate::status::{ProjectionState, ProjectionStatus};
 
 /// The projections of a process, and the engine that runs them.
 ///

@@ -54,7 +54,7 @@ pub enum StartError {
         /// What goes wrong.
         reason: String,
     },
-    /// The state is larger than [`max_state_bytes`](crate::OrchestratorOptions::max_state_bytes).
+    /// The state is larger than [`max_state_bytes`](crate::options::OrchestratorOptions::max_state_bytes).
     #[error("the state of saga {id:?} has {bytes} bytes, the limit is {limit}")]
     TooLarge {
         /// The saga.

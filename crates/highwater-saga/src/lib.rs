@@ -99,50 +99,25 @@
 //!   their meaning.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod bytes;
-mod definition;
-mod engine;
+mod define;
 mod error;
-mod flight;
-mod handle;
-mod hold;
-mod leases;
 mod machine;
-mod on_event;
-mod opening;
 mod options;
 mod orchestrator;
-mod retry_policy;
-mod runner;
-mod saga;
-mod saga_data;
-mod saga_event;
-mod sameness;
+mod run;
 mod start;
-mod step;
-mod step_error;
-mod step_options;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod wait;
-mod writer;
 
+pub use define::{
+    Direction, Opening, RetryPolicy, Saga, SagaData, Step, StepContext, StepError, StepOptions,
+    StepResult, Wait,
+};
 pub use error::{InvalidOption, RegisterError, StartError, WaitError};
-pub use handle::SagaHandle;
-pub use leases::BlockedStep;
-pub use on_event::OnEvent;
-pub use opening::Opening;
 pub use options::OrchestratorOptions;
 pub use orchestrator::Orchestrator;
-pub use retry_policy::RetryPolicy;
-pub use saga::Saga;
-pub use saga_data::SagaData;
-pub use saga_event::{SagaEvent, StepEvent};
-pub use start::Start;
-pub use step::{Direction, Step, StepContext};
-pub use step_error::{StepError, StepResult};
-pub use step_options::StepOptions;
-pub use wait::Wait;
+pub use run::{BlockedStep, SagaEvent, StepEvent};
+pub use start::{OnEvent, SagaHandle, Start};
 
 /// The program in the README, which is compiled and run with the tests.
 #[cfg(doctest)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::InvalidOption;
+use crate::error::InvalidOption;
 
 /// The longest time; beyond it databases and clocks disagree about when it ends.
 pub(crate) const TIME_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -25,7 +25,7 @@ pub struct OrchestratorOptions {
     /// suspect beside it, so that it ends nobody else's; with 1 there is no such try.
     pub max_deaths: u32,
     /// A step that keeps its thread for longer than this is told of in the log and by
-    /// [`blocked_steps`](crate::Orchestrator::blocked_steps). Default 1 s.
+    /// [`blocked_steps`](crate::orchestrator::Orchestrator::blocked_steps). Default 1 s.
     pub block_warning: Duration,
     /// How long a lease outlives its holder. Default 10 s; lower it for a faster take-over after
     /// a crash, raise it when the database may be away for longer than that.

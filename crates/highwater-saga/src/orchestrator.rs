@@ -12,14 +12,15 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::definition::Definition;
-use crate::engine::Engine;
+use crate::define::Saga;
+use crate::define::definition::Definition;
+use crate::error::{InvalidOption, RegisterError, WaitError};
+use crate::options::OrchestratorOptions;
 use crate::options::TIME_MAX;
-use crate::runner::Runner;
-use crate::{
-    BlockedStep, InvalidOption, OrchestratorOptions, RegisterError, Saga, SagaEvent, SagaHandle,
-    WaitError,
-};
+use crate::run::claim::Runner;
+use crate::run::engine::Engine;
+use crate::run::{BlockedStep, SagaEvent};
+use crate::start::SagaHandle;
 
 /// Events of a history read at a time.
 const PAGE: usize = 1000;

@@ -10,40 +10,17 @@
 //! to disk, so that many tasks append faster together than one alone.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod append;
-mod calls;
-mod checkpoint_store;
-mod checkpoints;
-mod code;
-mod connect;
-mod dead_letters;
-mod documents;
-mod error;
-mod event_store;
+mod database;
 mod events;
-mod identity;
-mod insert;
-mod leases;
 mod options;
-mod plan;
-mod poll;
-mod projection_store;
-mod read;
-mod recorded;
-mod saga_batch;
-mod saga_claim;
-mod saga_rows;
-mod saga_search;
-mod saga_signals;
-mod saga_store;
+mod projections;
 mod sagas;
 mod store;
-mod write;
 
+pub use database::SqliteWrite;
 pub use options::{Durability, SqliteOptions};
-pub use projection_store::SqliteTx;
+pub use projections::SqliteTx;
 pub use store::SqliteStore;
-pub use write::SqliteWrite;
 
 /// The driver, whose connections and transactions are in the interface of this crate.
 pub use sqlx;

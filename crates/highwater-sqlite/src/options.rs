@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteSynchronous;
 /// The longest wait that SQLite can be asked for, in milliseconds.
 const BUSY_TIMEOUT_MAX: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// How a [`SqliteStore`](crate::SqliteStore) is opened.
+/// How a [`SqliteStore`](crate::store::SqliteStore) is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqliteOptions {
     /// What a finished commit survives. Default `Full`; lower it for data that can be made again.

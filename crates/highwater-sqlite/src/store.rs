@@ -4,18 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use highwater_core::calls::Calls;
-use highwater_core::{
-    Appended, Bell, Limits, PageBudget, Position, SagaClaim, StoreError, StreamAppend,
-    append as rules,
-};
+use highwater_core::backend::calls::Calls;
+use highwater_core::backend::{Bell, append_rules as rules};
+use highwater_core::{Appended, Limits, PageBudget, Position, SagaClaim, StoreError, StreamAppend};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::task::JoinSet;
 
-use crate::calls::{self, Appends};
-use crate::error::store_error;
-use crate::{SqliteOptions, SqliteWrite, append, connect, poll};
+use crate::database::calls;
+use crate::database::calls::Appends;
+use crate::database::error::store_error;
+use crate::database::{SqliteWrite, connections, polling};
+use crate::events::commit;
+use crate::options::SqliteOptions;
 
 /// Events and read models in one SQLite file.
 ///
@@ -56,9 +57,9 @@ impl SqliteStore {
     }
 
     async fn start(file: SqliteConnectOptions, options: SqliteOptions) -> Result<Self, StoreError> {
-        let (writer, readers) = connect::connect(file, &options).await?;
+        let (writer, readers) = connections::connect(file, &options).await?;
         let bell = Bell::new();
-        let poll = poll::spawn(readers.clone(), bell.clone(), options.poll_interval);
+        let poll = polling::spawn(readers.clone(), bell.clone(), options.poll_interval);
         let appends = Arc::new(calls::appends(&writer, &bell));
         let (calls, _poll, sagas_due) = (Calls::new(), Arc::new(poll), Bell::new());
         let SqliteOptions { limits, busy_timeout, page_bytes, .. } = options;
@@ -96,7 +97,7 @@ impl SqliteStore {
         rules::check(&batch, &self.limits)?;
         let bell = self.bell.clone();
         let append = |mut tx: Transaction<'static, Sqlite>| async move {
-            let (answers, head) = append::append(&mut tx, &[batch]).await?;
+            let (answers, head) = commit::append(&mut tx, &[batch]).await?;
             let appended = answers.into_iter().collect::<Result<Vec<_>, _>>()?.swap_remove(0);
             if head.is_none() {
                 tx.rollback().await.map_err(store_error)?;

@@ -3,7 +3,7 @@
 /// Makes one test of every law, each on a fresh store.
 ///
 /// The expression is a function, given by its path, that makes the store: an async one without
-/// arguments that returns a [`Fixture`](crate::Fixture). The groups are
+/// arguments that returns a [`Fixture`](crate::fixture::Fixture). The groups are
 ///
 /// - `events:` for an [`EventStore`](highwater_core::EventStore),
 /// - `checkpoints:` for a [`CheckpointStore`](highwater_core::CheckpointStore),

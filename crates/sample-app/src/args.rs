@@ -12,7 +12,7 @@ use axum::http::uri::Authority;
 use highwater::HealthThresholds;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
-use crate::cloud_event::Rules;
+use crate::import::cloud_event::Rules;
 
 /// What `--help` prints.
 pub(crate) const USAGE: &str = "\

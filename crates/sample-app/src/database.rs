@@ -10,7 +10,7 @@ use crate::args::Task;
 use crate::import::import;
 use crate::output;
 use crate::retry::patiently;
-use crate::serve::serve;
+use crate::server::serve;
 
 /// How long to wait for a database that is not up yet.
 const PATIENCE: Duration = Duration::from_secs(30);

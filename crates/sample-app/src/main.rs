@@ -1,23 +1,13 @@
 //! A sample application on Highwater: users, orders, an imported event log, live projections.
 
 mod args;
-mod attributes;
-mod case_progress;
 mod cases;
-mod chunks;
-mod cloud_event;
 mod database;
 mod import;
-mod live;
 mod orders;
 mod output;
-mod progress;
 mod retry;
-mod serve;
-mod stream_template;
-mod user_directory;
-mod user_event;
-mod user_statistics;
+mod server;
 mod users;
 
 use std::io::IsTerminal;
@@ -26,7 +16,7 @@ use std::process::ExitCode;
 use highwater::BoxError;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Args, USAGE};
+use args::{Args, USAGE};
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -4,8 +4,10 @@
 //! who follow its stream, its category or everything. What a subscription cannot take in time it
 //! reads from the log later, so that nobody waits for the slowest.
 
+pub(crate) mod event;
 mod held;
 mod reads;
+pub(crate) mod report;
 mod subscription;
 mod tail;
 mod topics;
@@ -21,9 +23,9 @@ use highwater_core::{EventStore, Offset, Source, StoreError};
 use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::LiveOptions;
-use crate::gauges::Counters;
+use crate::feed::report::Counters;
 use crate::memory::Account;
+use crate::options::LiveOptions;
 use subscription::Log;
 use topics::Topics;
 

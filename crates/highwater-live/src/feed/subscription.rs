@@ -6,10 +6,11 @@ use std::sync::Arc;
 use highwater_core::{EventStore, Offset, RecordedEvent, Source, StoreError};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
-use super::reads::{self, Hold, Outcome, Places, Taken, Wanted};
+use super::event::LiveEvent;
+use super::reads;
+use super::reads::{Hold, Outcome, Places, Taken, Wanted};
+use super::report::Progress;
 use super::topics::{Follower, Live};
-use crate::gauges::Progress;
-use crate::live_event::LiveEvent;
 use crate::memory::Account;
 
 /// The events of a source from an offset on: each of them, once, in order.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use highwater_core::{EventStore, Offset, Source, Wake};
 use tokio::time::sleep;
 
+use super::report::Counters;
 use super::subscription::{PAGE_MAX, page_after};
 use super::topics::Topics;
-use crate::gauges::Counters;
 
 /// How long to wait after the store has failed.
 const RETRY_MIN: Duration = Duration::from_millis(100);

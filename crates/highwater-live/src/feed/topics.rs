@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use highwater_core::{RecordedEvent, Source};
 use tokio::sync::broadcast;
 
+use super::event::LiveEvent;
 use super::held::Room;
-use crate::live_event::LiveEvent;
 
 /// The sources that are followed, each with the last few events for its followers.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use highwater_core::Offset;
 
-use crate::LiveSource;
 use crate::protocol::{Argument, Invocation};
+use crate::source::LiveSource;
 
 /// A call of one of the methods.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use tracing::Instrument;
 use super::outbox::Outbox;
 use super::session::Session;
 use super::{End, Frame, Hub, Stop};
-use crate::Identity;
+use crate::access::Identity;
 use crate::memory::{Account, Buffered};
 use crate::protocol::{Framer, Framing, Handshake, HandshakeRefused, Protocol};
 

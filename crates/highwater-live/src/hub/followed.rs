@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use futures::stream::{self, BoxStream, SelectAll, Stream, StreamExt};
 
 use super::Subscription;
-use crate::LiveSource;
 use crate::feed::{Batch, Unreadable};
+use crate::source::LiveSource;
 
 /// What tells the subscriptions of a connection apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

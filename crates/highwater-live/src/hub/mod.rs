@@ -23,13 +23,16 @@ pub(crate) use outbox::{Frame, Outbox};
 pub(crate) use stop::Stop;
 pub(crate) use subscription::Subscription;
 
-use crate::door::{Door, Seat};
+use crate::access::{Access, Identity};
+use crate::connection_limits::{Door, Seat};
 use crate::feed::Feed;
-use crate::gauges::Counters;
+use crate::feed::report::Counters;
+use crate::feed::report::LiveGauges;
 use crate::memory::{Account, Memory};
+use crate::options::LiveOptions;
 use crate::projections::ProjectionFeed;
+use crate::source::LiveSource;
 use crate::transport::Negotiated;
-use crate::{Access, Identity, LiveGauges, LiveOptions, LiveSource};
 
 /// What a hub is made of.
 #[derive(Clone)]

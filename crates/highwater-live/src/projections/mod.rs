@@ -21,7 +21,7 @@ use highwater_core::{
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::gauges::Counters;
+use crate::feed::report::Counters;
 use report::State;
 use watched::Watched;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::watched::{Follower, Newest};
-use crate::gauges::Progress;
-use crate::live_event::LiveEvent;
+use crate::feed::event::LiveEvent;
+use crate::feed::report::Progress;
 
 /// The state of a projection: the current one, then the newest after each change.
 #[derive(Debug)]

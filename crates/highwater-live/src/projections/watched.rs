@@ -8,7 +8,7 @@ use highwater_core::{Checkpoint, ProjectionName};
 use tokio::sync::{Notify, watch};
 
 use super::report::{Report, State};
-use crate::live_event::LiveEvent;
+use crate::feed::event::LiveEvent;
 
 /// The newest event of each checkpoint of a projection.
 pub(super) type Newest = Vec<Arc<LiveEvent>>;

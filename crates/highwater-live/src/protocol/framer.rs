@@ -2,7 +2,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::varint::{self, Length};
+use super::varint;
+use super::varint::Length;
 
 /// Ends a JSON record; it cannot stand in JSON itself.
 pub(crate) const RECORD_SEPARATOR: u8 = 0x1e;

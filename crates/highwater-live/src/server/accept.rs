@@ -58,7 +58,7 @@ impl Server {
     /// been answered or given up; dropped, it closes every connection at once.
     ///
     /// WebSockets go on until their other end or their hub closes them: send live clients
-    /// elsewhere first, see [`Live::drain`](crate::Live::drain).
+    /// elsewhere first, see [`Live::drain`](crate::live::Live::drain).
     pub async fn serve(&self, listener: TcpListener, routes: Router, stop: CancellationToken) {
         let mut running = JoinSet::new();
         let (mut failed, mut full) = (Warning::default(), Warning::default());

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::door::client_of;
+use crate::connection_limits::client_of;
 
 /// Counts connections, and knows in which order the server began to wait for each.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 
 use super::Refusal;
-use crate::door::Seat;
+use crate::access::{Credentials, Identity};
+use crate::connection_limits::Seat;
 use crate::hub::Hub;
-use crate::{Credentials, Identity};
 
 /// What a request says about who makes it.
 #[derive(Debug)]

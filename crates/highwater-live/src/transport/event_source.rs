@@ -16,12 +16,12 @@ use uuid::Uuid;
 
 use super::server_sent_events::{event_stream, received};
 use super::{Refusal, Visitor, accepts_event_stream};
-use crate::LiveSource;
-use crate::door::Seat;
+use crate::connection_limits::Seat;
+use crate::feed::event::{LiveEvent, NotSent};
 use crate::feed::{Batch, Hold, Unreadable};
 use crate::hub::{End, Frame, Hub, Outbox, Subscription};
-use crate::live_event::{LiveEvent, NotSent};
 use crate::protocol::Protocol;
+use crate::source::LiveSource;
 
 /// The parameters of the query. Others are refused: a misspelt `from` would lose events.
 #[derive(Debug, Default, serde::Deserialize)]
@@ -30,7 +30,7 @@ pub(super) struct Params {
     from: Option<u64>,
     /// What programs say that cannot send the header.
     last_event_id: Option<String>,
-    /// See [`Credentials`](crate::Credentials).
+    /// See [`Credentials`](crate::access::Credentials).
     #[serde(rename = "access_token")]
     _access_token: Option<String>,
 }

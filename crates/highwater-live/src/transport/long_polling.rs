@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::negotiated::{Attachment, Entry, Listed};
 use super::{Refusal, Visitor};
-use crate::door::Seat;
+use crate::connection_limits::Seat;
 use crate::hub::{Connection, Frame, Frames, Hub, Transport};
 
 /// The polls of one connection, of which the latest gets the next frame.

@@ -13,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 use super::Refusal;
 use super::long_polling::Polls;
 use super::pending::Pending;
-use crate::door::{Full, Seat};
+use crate::access::Identity;
+use crate::connection_limits::{Full, Seat};
 use crate::hub::{Hub, Received};
 use crate::memory::Account;
-use crate::{Identity, LiveOptions};
+use crate::options::LiveOptions;
 
 /// The connections that requests of their clients can find by token, and the tokens that were
 /// given out and stand for no connection yet.

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::door::Full;
-use crate::{Identity, LiveOptions};
+use crate::access::Identity;
+use crate::connection_limits::Full;
+use crate::options::LiveOptions;
 
 /// The ids that were given out, until they are used or too old.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::door::Full;
+use crate::connection_limits::Full;
 use crate::hub::CallError;
 
 /// Why a request is refused; the client gets the status and the text.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::negotiated::Listed;
 use super::{Refusal, Visitor};
-use crate::door::Seat;
+use crate::connection_limits::Seat;
 use crate::hub::{Connection, Frame, Frames, Hub, Transport};
 
 /// Opens the response that carries everything to the client.

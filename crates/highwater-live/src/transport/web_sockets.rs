@@ -13,11 +13,12 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
 use super::{Refusal, Visitor};
-use crate::door::Seat;
+use crate::access::Identity;
+use crate::connection_limits::Seat;
 use crate::hub::{Connection, End, Frame, Frames, Hub, Outbox, Received, Transport};
 use crate::memory::Account;
+use crate::options::LiveLimits;
 use crate::rate::Rate;
-use crate::{Identity, LiveLimits};
 
 /// Messages that wait to be read.
 const INBOX: usize = 4;

@@ -9,13 +9,13 @@ use crate::events::{event, named_url, one, patiently};
 use crate::support::{Schema, fresh, open};
 
 const QUERIES: [(&str, &str); 7] = [
-    (include_str!("../../sql/read_all.sql"), "17, 100, 4096"),
-    (include_str!("../../sql/read_stream.sql"), "'a-1', 17, 100, 4096"),
-    (include_str!("../../sql/scan_all.sql"), "17, 5000, '{Counted}', 'a', 'a-', 100, 4096"),
-    (include_str!("../../sql/scan_stream.sql"), "'a-1', 17, 5000, '{Counted}', 100, 4096"),
-    (include_str!("../../sql/head.sql"), ""),
-    (include_str!("../../sql/stream_head.sql"), "'a-1'"),
-    (include_str!("../../sql/known.sql"), "'{b5c1a3c4-0e0f-7aaa-8bbb-0123456789ab}'"),
+    (include_str!("../../sql/events/read_all.sql"), "17, 100, 4096"),
+    (include_str!("../../sql/events/read_stream.sql"), "'a-1', 17, 100, 4096"),
+    (include_str!("../../sql/events/scan_all.sql"), "17, 5000, '{Counted}', 'a', 'a-', 100, 4096"),
+    (include_str!("../../sql/events/scan_stream.sql"), "'a-1', 17, 5000, '{Counted}', 100, 4096"),
+    (include_str!("../../sql/events/read_head.sql"), ""),
+    (include_str!("../../sql/events/read_stream_head.sql"), "'a-1'"),
+    (include_str!("../../sql/events/find_events.sql"), "'{b5c1a3c4-0e0f-7aaa-8bbb-0123456789ab}'"),
 ];
 
 /// Plans are kept from when the log was empty, and made anew now and then.

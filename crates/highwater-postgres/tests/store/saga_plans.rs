@@ -10,7 +10,7 @@ use crate::plans::{explain, scans};
 use crate::sagas::{asking, held, to, trip};
 use crate::support::{fresh, open};
 
-const SEARCH: &str = include_str!("../../sql/saga_search.sql");
+const SEARCH: &str = include_str!("../../sql/sagas/search_sagas.sql");
 const MANY: &str = "insert into @.saga_states (saga_id, correlation_id, saga_name, \
     definition_version, state, total_steps, data, input, plan, started_at, last_updated, due_at) \
     select n, n / 2, 'saga-' || n % 50, 1, 'state-' || n % 50, 3, '1', '1', '[]', \

@@ -61,7 +61,7 @@
 //! ```
 //!
 //! What is a saga's own, such as a payment that is declined or an approval that never comes, is
-//! tried with [`run_to_end`]. A test that has an [`Orchestrator`](crate::Orchestrator) of its own
+//! tried with [`run_to_end`]. A test that has an [`Orchestrator`](crate::orchestrator::Orchestrator) of its own
 //! should give it the options of [`Pace::default`]: with the usual ones it would look for due
 //! sagas ten times in each second that it skips, and weeks would take minutes.
 

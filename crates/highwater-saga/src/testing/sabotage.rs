@@ -7,10 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use highwater_core::{Payload, SagaName, Signal};
 
-use crate::definition::{Awaited, Definition, Trouble};
+use crate::define::Direction;
+use crate::define::definition::{Awaited, Definition, Trouble};
+use crate::define::{RetryPolicy, StepContext, StepError};
 use crate::machine::Stage;
-use crate::step::Direction;
-use crate::{RetryPolicy, StepContext, StepError};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy)]

@@ -12,9 +12,12 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::sabotage::{Fault, Sabotaged};
 use super::unpluggable::{Cut, Unpluggable};
-use crate::definition::Definition;
+use crate::define::Saga;
+use crate::define::definition::Definition;
 use crate::machine::Stage;
-use crate::{Orchestrator, OrchestratorOptions, Saga, SagaHandle};
+use crate::options::OrchestratorOptions;
+use crate::orchestrator::Orchestrator;
+use crate::start::SagaHandle;
 
 /// One fresh world for one run of a saga.
 pub struct Scene<S> {

@@ -5,7 +5,7 @@ use sqlx::Row;
 
 use crate::fixture::{event, fresh};
 
-const READ_CATEGORY: &str = include_str!("../../sql/read_category.sql");
+const READ_CATEGORY: &str = include_str!("../../sql/events/read_category.sql");
 const EVENTS: usize = 20_000;
 
 #[tokio::test]

@@ -130,18 +130,18 @@ async fn a_refused_transition_appends_nothing_and_holds_up_no_other() {
 #[tokio::test]
 async fn searches_and_claims_go_by_index() {
     let (_dir, store) = fresh().await;
-    let select = include_str!("../../sql/saga_select.sql");
-    let filter = include_str!("../../sql/saga_filter.sql");
+    let select = include_str!("../../sql/sagas/select_saga.sql");
+    let filter = include_str!("../../sql/sagas/filter_sagas.sql");
     let by = |first: &str| format!("{select} where {first}\n{filter}");
     for (sql, index) in [
         (by("correlation_id = ?1 and"), "saga_states_correlation"),
         (by("state = ?3 and"), "saga_states_state"),
         (by("saga_name = ?2 and"), "saga_states_name"),
         (by(""), "saga_states_started"),
-        (include_str!("../../sql/saga_due.sql").to_owned(), "saga_states_due"),
-        (include_str!("../../sql/signal_wake.sql").to_owned(), "saga_states_waiting"),
-        (include_str!("../../sql/signal_find.sql").to_owned(), "saga_signals_open"),
-        (include_str!("../../sql/signal_leave.sql").to_owned(), "saga_signals_open"),
+        (include_str!("../../sql/sagas/claim_sagas.sql").to_owned(), "saga_states_due"),
+        (include_str!("../../sql/sagas/wake_saga.sql").to_owned(), "saga_states_waiting"),
+        (include_str!("../../sql/sagas/find_signal.sql").to_owned(), "saga_signals_open"),
+        (include_str!("../../sql/sagas/leave_signal.sql").to_owned(), "saga_signals_open"),
     ] {
         let explain = sqlx::AssertSqlSafe(format!("explain query plan {sql}"));
         let rows = sqlx::query(explain).fetch_all(store.readers()).await.unwrap();

@@ -28,7 +28,7 @@ impl Default for FaultRates {
     }
 }
 
-/// A fault that a [`Faulty`](crate::Faulty) store has made on purpose.
+/// A fault that a [`Faulty`](crate::faulty::Faulty) store has made on purpose.
 #[derive(Debug, thiserror::Error)]
 #[error("fault of seed {seed}: {kind}")]
 struct Fault {

@@ -23,7 +23,7 @@ pub use tx::FaultyTx;
 ///
 /// Every fault is `StoreError::Unavailable`, which promises nothing: the call may have been
 /// carried out. Whoever repeats it, as the contract allows, must end up with the same result as
-/// on a store without faults. Wrap a [`MemoryStore`](crate::MemoryStore) under paused time, try
+/// on a store without faults. Wrap a [`MemoryStore`](crate::memory::MemoryStore) under paused time, try
 /// many seeds, and name the seed in every assertion.
 ///
 /// A commit that fails without being carried out drops its whole transaction.

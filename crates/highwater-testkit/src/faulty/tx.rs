@@ -5,7 +5,7 @@ use highwater_core::{Change, Payload, ProjectionTx, StoreError};
 
 use super::faults::Faults;
 
-/// A transaction whose calls go wrong as the seed of its [`Faulty`](crate::Faulty) store says.
+/// A transaction whose calls go wrong as the seed of its [`Faulty`](crate::faulty::Faulty) store says.
 #[derive(Debug)]
 pub struct FaultyTx<T> {
     tx: T,

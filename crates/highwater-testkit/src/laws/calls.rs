@@ -6,7 +6,7 @@ use highwater_core::{CheckpointStore, EventStore, ProjectionStore, ProjectionTx,
 use super::dropped::{Dropping, assert_sound};
 use super::rows::{balances, lease, name, put, to};
 use super::support::{append, events, part, patiently, source, stream_events};
-use crate::Fixture;
+use crate::fixture::Fixture;
 use crate::random::Random;
 
 /// Calls that are dropped unless the environment says how many.

@@ -7,7 +7,7 @@ use highwater_core::{CheckpointStore, Lease, Offset, Owner, StoreError, Suspect}
 
 use super::rows::{LONG, SHORT, acquire, advance, assert_lost, balances, lease, row, take_over};
 use super::support::{at, patiently, together};
-use crate::Fixture;
+use crate::fixture::Fixture;
 
 /// A projection that runs twice at once does all its work twice.
 pub async fn one_of_many_owners_gets_the_lease(store: impl CheckpointStore) {

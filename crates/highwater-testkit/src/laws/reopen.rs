@@ -7,7 +7,7 @@ use highwater_core::{EventStore, Expected, Source};
 use super::support::{
     append, assert_gapless, event, events, part, patiently, read_to_end, stream_events, together,
 };
-use crate::Fixture;
+use crate::fixture::Fixture;
 
 /// A log that is gone after a restart is none.
 pub async fn a_store_that_is_opened_again_has_the_same_events<F>(fixture: &F)

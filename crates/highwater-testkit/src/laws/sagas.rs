@@ -9,7 +9,7 @@ use highwater_core::{
 
 use super::saga_support::{LONG, claim, create, id, move_on, record, saga, to, trip, try_create};
 use super::support::{append, event, events, json, part, stream_events, together};
-use crate::Fixture;
+use crate::fixture::Fixture;
 
 /// Whoever starts a saga sees at once what was stored.
 pub async fn a_created_saga_stands_at_its_beginning(store: impl SagaStore) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::Utc;
-use highwater_core::append::{check, check_events, is_same, repeated};
+use highwater_core::backend::append_rules::{check, check_events, is_same, repeated};
 use highwater_core::{
     Appended, AppendedStream, EventId, EventType, Imported, Limits, NewEvent, Offset, Page,
     PageBudget, Position, RecordedEvent, Source, StoreError, StreamAppend, StreamName,

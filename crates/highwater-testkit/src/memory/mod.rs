@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use highwater_core::backend::Bell;
 use highwater_core::{
-    Advance, Appended, Bell, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter,
-    Document, ErrorClass, EventId, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner,
-    Page, Position, ProjectionName, ProjectionStore, RebuildRequested, Source, StoreError,
-    StreamAppend, StreamName, Wake,
+    Advance, Appended, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document,
+    ErrorClass, EventId, EventStore, EventType, Imported, Lease, NewEvent, Offset, Owner, Page,
+    Position, ProjectionName, ProjectionStore, RebuildRequested, Source, StoreError, StreamAppend,
+    StreamName, Wake,
 };
 
 use checkpoints::Checkpoints;
@@ -25,7 +26,7 @@ use log::Log;
 use read_models::ReadModels;
 use sagas::Sagas;
 
-use crate::Fixture;
+use crate::fixture::Fixture;
 
 pub use tx::MemoryTx;
 

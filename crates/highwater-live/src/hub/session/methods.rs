@@ -7,12 +7,13 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::Session;
+use crate::access::Identity;
 use crate::hub::call::{Call, CallError};
 use crate::hub::followed::Key;
 use crate::hub::{End, Hub, Subscription};
 use crate::memory::Account;
 use crate::protocol::{Invocation, Malformed, ServerMessage};
-use crate::{Identity, LiveSource};
+use crate::source::LiveSource;
 
 /// A subscription that a client has asked for, or why there is none.
 pub(super) struct Called {

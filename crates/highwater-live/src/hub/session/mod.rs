@@ -14,11 +14,12 @@ use super::followed::{Followed, Given, Key};
 use super::outbox::Outbox;
 use super::pulse::{Beat, Pulse};
 use super::{End, Hub, Stop};
-use crate::live_event::NotSent;
+use crate::access::Identity;
+use crate::feed::event::NotSent;
 use crate::memory::Account;
+use crate::options::LiveOptions;
 use crate::protocol::{ClientMessage, Framer, ServerMessage};
 use crate::rate::Rate;
-use crate::{Identity, LiveOptions};
 use methods::Called;
 
 /// Serves one client: its calls one after the other, its subscriptions meanwhile.

@@ -1,0 +1,59 @@
+//! What undoes the start of a saga.
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::step::TIMEOUT;
+use super::{RetryPolicy, Step, StepContext, StepError, StepResult};
+
+/// How what a saga whose state is `S` was started with is made undone.
+///
+/// A saga that appends events when it starts has done something before its first step. When it
+/// gives up, be it cancelled before that step, this is called after every other compensation, at
+/// least once, with the same [`idempotency_key`](StepContext::idempotency_key) each time.
+pub trait Opening<S>: Send + Sync + 'static {
+    /// Its name, unique within the saga, without `/`; stored with every saga.
+    const NAME: &'static str;
+
+    /// Makes the start undone.
+    fn compensate(
+        &self,
+        state: &mut S,
+        cx: &StepContext,
+    ) -> impl Future<Output = StepResult> + Send;
+
+    /// How long one attempt may take. Default 30 s.
+    fn timeout(&self) -> Duration {
+        TIMEOUT
+    }
+
+    /// How a failure is tried again. Default 20 attempts; then the saga fails, and waits for a
+    /// human.
+    fn retry_compensation(&self, error: &StepError) -> RetryPolicy {
+        let _ = error;
+        RetryPolicy::of_compensations()
+    }
+}
+
+/// An [`Opening`] as a step that has been run.
+pub(crate) struct Opened<T>(pub(crate) T);
+
+impl<S: Send + 'static, T: Opening<S>> Step<S> for Opened<T> {
+    const NAME: &'static str = T::NAME;
+
+    async fn run(&self, _: &mut S, _: &StepContext) -> StepResult {
+        Ok(())
+    }
+
+    async fn compensate(&self, state: &mut S, cx: &StepContext) -> StepResult {
+        self.0.compensate(state, cx).await
+    }
+
+    fn timeout(&self) -> Duration {
+        self.0.timeout()
+    }
+
+    fn retry_compensation(&self, error: &StepError) -> RetryPolicy {
+        self.0.retry_compensation(error)
+    }
+}
