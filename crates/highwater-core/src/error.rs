@@ -30,7 +30,7 @@ pub enum StoreError {
 
     /// The event id already stands for another event, or for a part of another append.
     #[error("event id {id} is already taken by another event")]
-    IdTaken {
+    EventIdTaken {
         /// The id.
         id: EventId,
     },
@@ -88,7 +88,7 @@ pub enum StoreError {
 
     /// The saga is in a state in which it cannot be asked this.
     #[error("{request} of saga {id:?} is not allowed in state {state}{}", or_empty(*pending))]
-    NotAllowed {
+    SagaRequestRefused {
         /// The saga.
         id: SagaId,
         /// What it was asked.
@@ -190,7 +190,7 @@ impl StoreError {
     ///
     /// For backends. Each is `Unavailable`, `Misconfigured` or `Backend`, whatever this one is:
     /// only its class is true of all.
-    pub fn for_each(self) -> impl FnMut() -> Self {
+    pub fn split(self) -> impl FnMut() -> Self {
         let class = self.class();
         let cause: Arc<dyn Error + Send + Sync> = match self {
             Self::Unavailable(cause) | Self::Misconfigured(cause) | Self::Backend(cause) => {
@@ -248,16 +248,16 @@ mod tests {
 
     #[test]
     fn everyone_who_shared_a_call_gets_the_cause() {
-        let mut error = StoreError::Unavailable("the line is dead".into()).for_each();
+        let mut error = StoreError::Unavailable("the line is dead".into()).split();
         for _ in 0..2 {
             let error = error();
             assert!(error.is_transient());
             let cause = error.source().map(ToString::to_string);
             assert_eq!(cause.as_deref(), Some("the line is dead"));
         }
-        let mut error = StoreError::invalid("no").for_each();
+        let mut error = StoreError::invalid("no").split();
         assert!(matches!(error(), StoreError::Backend(_)));
-        let mut error = StoreError::Misconfigured("no rights".into()).for_each();
+        let mut error = StoreError::Misconfigured("no rights".into()).split();
         assert_eq!(error().class(), ErrorClass::Configuration);
     }
 }

@@ -1,4 +1,4 @@
-//! The door: lets connections in while there is room, and counts who is inside.
+//! Limits on connections: admits them while there is room, and counts those that are open.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -16,7 +16,7 @@ use crate::rate::Rate;
 
 /// Counts connections against the limits.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub(crate) struct ConnectionLimiter {
     limits: LiveLimits,
     memory: Arc<Memory>,
     inside: Mutex<Inside>,
@@ -28,7 +28,7 @@ struct Inside {
     by_identity: HashMap<Identity, usize>,
     by_address: HashMap<IpAddr, usize>,
     /// What ends the connections of each identity that is inside.
-    dismissals: HashMap<Identity, CancellationToken>,
+    revocations: HashMap<Identity, CancellationToken>,
     rate: Rate,
     /// Of addresses that have come lately.
     rates: HashMap<IpAddr, Rate>,
@@ -36,14 +36,14 @@ struct Inside {
 
 /// Room for one connection, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Seat {
-    door: Arc<Door>,
+pub(crate) struct ConnectionPermit {
+    limiter: Arc<ConnectionLimiter>,
     identity: Option<Identity>,
     address: Option<IpAddr>,
     /// What is held for the client.
     pub(crate) account: Arc<Account>,
     /// Cancelled when the identity has to come in anew.
-    pub(crate) dismissed: CancellationToken,
+    pub(crate) revoked: CancellationToken,
 }
 
 /// Why there is no room.
@@ -63,13 +63,13 @@ pub(crate) enum Full {
 /// Addresses whose rates are remembered before those that have been quiet are forgotten.
 const RATES: usize = 1024;
 
-impl Door {
+impl ConnectionLimiter {
     pub(crate) fn new(limits: LiveLimits, memory: Arc<Memory>) -> Arc<Self> {
         let rate = Rate::new(limits.connects_per_second, Instant::now());
         let inside = Mutex::new(Inside {
             by_identity: HashMap::new(),
             by_address: HashMap::new(),
-            dismissals: HashMap::new(),
+            revocations: HashMap::new(),
             rate,
             rates: HashMap::new(),
         });
@@ -77,7 +77,7 @@ impl Door {
     }
 
     /// Whether one more may come in now: there is room, and not too many come at once. Whoever is
-    /// told so is counted as one that comes, and gets a seat when it does, if there still is one.
+    /// told so is counted as one that comes, and gets a permit when it does, if there still is one.
     pub(crate) fn knock(
         &self,
         identity: Option<&Identity>,
@@ -89,25 +89,25 @@ impl Door {
         inside.count_arrival(address, self.limits.connects_per_second_per_address)
     }
 
-    /// Gives one that has knocked a seat; nobody is counted for identity who has none.
+    /// Gives a permit to one that was announced; nobody is counted for identity who has none.
     pub(crate) fn enter(
         self: &Arc<Self>,
         identity: Option<&Identity>,
         address: Option<IpAddr>,
-    ) -> Result<Seat, Full> {
+    ) -> Result<ConnectionPermit, Full> {
         let address = address.map(client_of);
         let mut inside = self.inside();
         self.check_room(&inside, identity, address)?;
         add(&mut inside.by_identity, identity);
         add(&mut inside.by_address, address.as_ref());
         self.total.send_modify(|total| *total += 1);
-        let dismissed = match identity {
-            Some(identity) => inside.dismissals.entry(identity.clone()).or_default().clone(),
+        let revoked = match identity {
+            Some(identity) => inside.revocations.entry(identity.clone()).or_default().clone(),
             None => CancellationToken::new(),
         };
         let account = self.memory.open();
-        let door = Arc::clone(self);
-        Ok(Seat { door, identity: identity.cloned(), address, account, dismissed })
+        let limiter = Arc::clone(self);
+        Ok(ConnectionPermit { limiter, identity: identity.cloned(), address, account, revoked })
     }
 
     fn check_room(
@@ -127,9 +127,9 @@ impl Door {
     }
 
     /// Asks whoever is inside under this identity to leave; who comes later is not concerned.
-    pub(crate) fn dismiss(&self, identity: &Identity) {
-        if let Some(dismissal) = self.inside().dismissals.remove(identity) {
-            dismissal.cancel();
+    pub(crate) fn revoke(&self, identity: &Identity) {
+        if let Some(revocation) = self.inside().revocations.remove(identity) {
+            revocation.cancel();
         }
     }
 
@@ -139,7 +139,7 @@ impl Door {
     }
 
     /// Returns when nobody is inside any more.
-    pub(crate) async fn emptied(&self) {
+    pub(crate) async fn all_closed(&self) {
         let mut total = self.total.subscribe();
         // Fails only when the sender is gone, and that is in `self`.
         drop(total.wait_for(|total| *total == 0).await);
@@ -169,17 +169,17 @@ impl Inside {
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut inside = self.door.inside();
+        let mut inside = self.limiter.inside();
         remove(&mut inside.by_identity, self.identity.as_ref());
         remove(&mut inside.by_address, self.address.as_ref());
         if let Some(identity) = &self.identity
             && !inside.by_identity.contains_key(identity)
         {
-            inside.dismissals.remove(identity);
+            inside.revocations.remove(identity);
         }
-        self.door.total.send_modify(|total| *total -= 1);
+        self.limiter.total.send_modify(|total| *total -= 1);
     }
 }
 
@@ -235,17 +235,17 @@ mod tests {
             connects_per_second: 1_000,
             ..Default::default()
         };
-        let door = Door::new(limits, Memory::new(1 << 20));
+        let limiter = ConnectionLimiter::new(limits, Memory::new(1 << 20));
         let (ann, home) = (Identity::new("ann"), IpAddr::from([127, 0, 0, 1]));
-        let first = door.enter(Some(&ann), Some(home)).unwrap();
-        assert_eq!(door.enter(None, Some(home)).unwrap_err(), Full::Client);
-        let second = door.enter(Some(&ann), None).unwrap();
-        assert_eq!(door.enter(Some(&ann), None).unwrap_err(), Full::Client);
-        let _third = door.enter(None, None).unwrap();
-        assert_eq!(door.enter(None, None).unwrap_err(), Full::Total);
+        let first = limiter.enter(Some(&ann), Some(home)).unwrap();
+        assert_eq!(limiter.enter(None, Some(home)).unwrap_err(), Full::Client);
+        let second = limiter.enter(Some(&ann), None).unwrap();
+        assert_eq!(limiter.enter(Some(&ann), None).unwrap_err(), Full::Client);
+        let _third = limiter.enter(None, None).unwrap();
+        assert_eq!(limiter.enter(None, None).unwrap_err(), Full::Total);
         drop((first, second));
-        let _fourth = door.enter(Some(&ann), Some(home)).unwrap();
-        assert_eq!(door.total(), 2);
+        let _fourth = limiter.enter(Some(&ann), Some(home)).unwrap();
+        assert_eq!(limiter.total(), 2);
     }
 
     #[test]
@@ -264,8 +264,8 @@ mod tests {
             connects_per_second_per_address: Some(2),
             ..Default::default()
         };
-        let door = Door::new(limits, Memory::new(1 << 20));
-        let knock = |last| door.knock(None, Some(IpAddr::from([10, 0, 0, last])));
+        let limiter = ConnectionLimiter::new(limits, Memory::new(1 << 20));
+        let knock = |last| limiter.knock(None, Some(IpAddr::from([10, 0, 0, last])));
         let admitted = (0..100).filter(|_| knock(1).is_ok()).count();
         assert_eq!((admitted, knock(1)), (2, Err(Full::Rate)));
         assert_eq!((knock(2), knock(3)), (Ok(()), Ok(())));

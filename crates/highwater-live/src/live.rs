@@ -8,7 +8,7 @@ use highwater_core::{CheckpointStore, EventStore};
 
 use crate::access::{Access, Identity};
 use crate::feed::report::LiveGauges;
-use crate::hub::{Hub, Parts};
+use crate::hub::{LiveState, Parts};
 use crate::options::LiveOptions;
 use crate::transport;
 
@@ -29,7 +29,7 @@ use crate::transport;
 #[derive(Clone)]
 pub struct Live {
     parts: Parts,
-    hub: Arc<Hub>,
+    hub: Arc<LiveState>,
 }
 
 /// Where [`Live::router`] has the hub.
@@ -63,7 +63,7 @@ impl Live {
     }
 
     fn of(parts: Parts) -> Self {
-        let hub = Hub::new(parts.clone());
+        let hub = LiveState::new(parts.clone());
         Self { parts, hub }
     }
 
@@ -99,8 +99,8 @@ impl Live {
     /// Access is asked when a client connects and subscribes, and what was allowed then goes on;
     /// call this *after* you have withdrawn it.
     pub fn disconnect(&self, identity: &Identity) {
-        self.hub.negotiated.dismiss(identity);
-        self.hub.door.dismiss(identity);
+        self.hub.negotiated.revoke(identity);
+        self.hub.limiter.revoke(identity);
     }
 
     /// Sends every client elsewhere: lets nobody in any more, closes each connection in a way
@@ -110,7 +110,7 @@ impl Live {
     pub async fn drain(&self) {
         self.hub.draining.cancel();
         self.hub.negotiated.expire_all();
-        self.hub.door.emptied().await;
+        self.hub.limiter.all_closed().await;
     }
 }
 

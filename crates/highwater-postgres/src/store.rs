@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::database::error::store_error;
-use crate::database::handle::Log;
+use crate::database::handle::Database;
 use crate::database::notifications;
 use crate::database::pool;
 use crate::database::schema;
@@ -35,7 +35,7 @@ pub struct PgStore(Arc<Shared>);
 type Appends = GroupCommit<(Vec<StreamAppend>, Instant), Result<Appended, StoreError>>;
 
 struct Shared {
-    log: Arc<Log>,
+    log: Arc<Database>,
     appends: Appends,
     saga_reads: SagaReads,
     tasks: Vec<AbortHandle>,
@@ -75,7 +75,7 @@ impl PgStore {
     /// [`pool_options`](Self::pool_options), and give it at least two connections.
     pub async fn from_pool(pool: PgPool, options: PgOptions) -> Result<Self, StoreError> {
         options.check()?;
-        let log = Arc::new(Log::new(pool, options));
+        let log = Arc::new(Database::new(pool, options));
         let new = Arc::clone(&log);
         let deadline = Instant::now() + SCHEMA_TIMEOUT;
         let prepare = async move {
@@ -116,7 +116,7 @@ impl PgStore {
         self.0.log.close().await;
     }
 
-    pub(crate) fn log(&self) -> &Arc<Log> {
+    pub(crate) fn log(&self) -> &Arc<Database> {
         &self.0.log
     }
 
@@ -138,7 +138,7 @@ impl fmt::Debug for PgStore {
 }
 
 /// Has the appends that arrive while others are committed share the next call.
-fn group_appends(log: &Arc<Log>) -> Appends {
+fn group_appends(log: &Arc<Database>) -> Appends {
     let log = Arc::clone(log);
     let choose = |waiting: &[&(Vec<StreamAppend>, Instant)]| {
         append_group::choose(&waiting.iter().map(|(batch, _)| batch).collect::<Vec<_>>())

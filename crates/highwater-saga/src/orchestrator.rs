@@ -146,7 +146,7 @@ impl Orchestrator {
     /// Has the saga rest after the step that is under way.
     ///
     /// Like every request here it returns once it is stored, and fails with
-    /// [`NotAllowed`](StoreError::NotAllowed) when the saga's state does not allow it.
+    /// [`SagaRequestRefused`](StoreError::SagaRequestRefused) when the saga's state does not allow it.
     pub async fn pause(&self, id: &SagaId) -> Result<SagaRecord, StoreError> {
         self.ask(id, SagaRequest::Pause).await
     }

@@ -86,7 +86,7 @@ impl From<StoreError> for Problem {
                     .with("expected", expectation(*expected))
                     .with("actual", Offset::to_sql(*actual))
             }
-            StoreError::IdTaken { id } => Self::new(StatusCode::CONFLICT, detail)
+            StoreError::EventIdTaken { id } => Self::new(StatusCode::CONFLICT, detail)
                 .of_type("urn:highwater:event-id-taken", "The event id is taken")
                 .with("eventId", id.to_string()),
             StoreError::SagaUnknown { .. } => Self::new(StatusCode::NOT_FOUND, detail),
@@ -94,7 +94,7 @@ impl From<StoreError> for Problem {
             | StoreError::LeaseLost { .. }
             | StoreError::SagaTaken { .. }
             | StoreError::SagaLeaseLost { .. } => Self::new(StatusCode::CONFLICT, detail),
-            StoreError::NotAllowed { state, pending, .. } => {
+            StoreError::SagaRequestRefused { state, pending, .. } => {
                 Self::new(StatusCode::CONFLICT, detail)
                     .of_type("urn:highwater:saga-not-allowed", "The saga's state does not allow it")
                     .with("state", state.as_str())

@@ -94,14 +94,14 @@ pub fn repeated(
         for event in &part.events {
             let Some(recorded) = known.get(&event.id).filter(|r| is_same(&part.stream, event, r))
             else {
-                return Err(StoreError::IdTaken { id: first_taken(batch, &known) });
+                return Err(StoreError::EventIdTaken { id: first_taken(batch, &known) });
             };
             places = match places {
                 None => Some((recorded.offset, recorded.offset)),
                 Some((first, last)) if recorded.offset == last.next() => {
                     Some((first, recorded.offset))
                 }
-                Some(_) => return Err(StoreError::IdTaken { id: event.id }),
+                Some(_) => return Err(StoreError::EventIdTaken { id: event.id }),
             };
             position = position.max(recorded.position);
         }

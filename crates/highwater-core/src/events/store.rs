@@ -47,14 +47,14 @@ pub trait EventStore: Send + Sync + 'static {
     ///
     /// Appending again what carries the same ids stores nothing and returns the first result,
     /// whatever is expected of the streams. Fails with `Conflict` when a stream is not as
-    /// expected, `IdTaken` when an id stands for a different event or only some of the ids are
+    /// expected, `EventIdTaken` when an id stands for a different event or only some of the ids are
     /// known, `Invalid` or `TooLarge` for a request that breaks a rule.
     async fn append(&self, batch: Vec<StreamAppend>) -> Result<Appended, StoreError>;
 
     /// Appends many events in bulk, atomically, leaving out those that the store already has.
     ///
     /// Events of one stream keep their order. An id that stands for a different event fails the
-    /// whole import with `IdTaken`. For feeding a log from elsewhere: interrupted and repeated,
+    /// whole import with `EventIdTaken`. For feeding a log from elsewhere: interrupted and repeated,
     /// it appends each event once.
     async fn import(&self, events: Vec<(StreamName, NewEvent)>) -> Result<Imported, StoreError>;
 

@@ -70,7 +70,7 @@ pub trait SagaStore: Send + Sync + 'static {
     /// Asks a saga for something, judged by [`SagaRequest::admitted`] on the saga as it stands,
     /// and makes it due unless somebody holds its lease, who will see the request.
     ///
-    /// Returns the saga with what is now pending. Fails with `SagaUnknown` or `NotAllowed`.
+    /// Returns the saga with what is now pending. Fails with `SagaUnknown` or `SagaRequestRefused`.
     async fn request_saga(
         &self,
         id: &SagaId,

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use highwater_core::{Metadata, Offset, ProjectionName, RecordedEvent};
 
-use super::Held;
+use super::Reservation;
 use crate::projections::Report;
 use crate::protocol::{EncodedEvent, EventMessage, EventNotEncoded, Protocol};
 use crate::source::LiveSource;
@@ -19,7 +19,7 @@ pub(crate) struct LiveEvent {
     content: Content,
     json: OnceLock<Result<EncodedEvent, NotSent>>,
     message_pack: OnceLock<Result<EncodedEvent, NotSent>>,
-    _held: Option<Held>,
+    _held: Option<Reservation>,
 }
 
 /// What is told.
@@ -63,7 +63,7 @@ impl LiveEvent {
         name: Arc<str>,
         offset: Offset,
         event: RecordedEvent,
-        held: Option<Held>,
+        held: Option<Reservation>,
     ) -> Arc<Self> {
         Self::new(name, Some(offset), Content::Stored(event), held)
     }
@@ -78,7 +78,7 @@ impl LiveEvent {
         name: Arc<str>,
         offset: Option<Offset>,
         content: Content,
-        held: Option<Held>,
+        held: Option<Reservation>,
     ) -> Arc<Self> {
         let (json, message_pack) = (OnceLock::new(), OnceLock::new());
         Arc::new(Self { name, offset, content, json, message_pack, _held: held })

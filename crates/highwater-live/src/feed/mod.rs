@@ -4,15 +4,15 @@
 //! who follow its stream, its category or everything. What a subscription cannot take in time it
 //! reads from the log later, so that nobody waits for the slowest.
 
+mod budget;
 pub(crate) mod event;
-mod held;
 mod reads;
 pub(crate) mod report;
 mod subscription;
 mod tail;
 mod topics;
 
-pub(crate) use held::Held;
+pub(crate) use budget::Reservation;
 pub(crate) use reads::{Hold, Places};
 pub(crate) use subscription::{Batch, EventSubscription, Unreadable};
 
@@ -31,7 +31,7 @@ use topics::Topics;
 
 /// Gives out subscriptions; reads the end of the log for as long as somebody follows it.
 pub(crate) struct Feed {
-    end: Arc<End>,
+    end: Arc<CloseReason>,
     /// Where subscriptions are opened, and where they read.
     opening: Places,
     reading: Places,
@@ -39,7 +39,7 @@ pub(crate) struct Feed {
 }
 
 /// The end of the log, and who follows it.
-struct End {
+struct CloseReason {
     log: Arc<dyn EventStore>,
     topics: Arc<Topics>,
     counters: Arc<Counters>,
@@ -55,7 +55,7 @@ impl Feed {
         counters: Arc<Counters>,
     ) -> Self {
         let stop = CancellationToken::new();
-        let end = End {
+        let end = CloseReason {
             log,
             topics: Arc::new(Topics::new(options.live_buffer, options.live_bytes)),
             counters,
@@ -108,7 +108,7 @@ impl Feed {
     }
 }
 
-impl End {
+impl CloseReason {
     /// Joins the followers of `source`, and starts the reader of the log's end for the first.
     async fn listen(&self, source: &Source) -> Result<topics::Follower, StoreError> {
         let _starting = self.starting.lock().await;

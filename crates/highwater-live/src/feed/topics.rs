@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use highwater_core::{RecordedEvent, Source};
 use tokio::sync::broadcast;
 
+use super::budget::MemoryBudget;
 use super::event::LiveEvent;
-use super::held::Room;
 
 /// The sources that are followed, each with the last few events for its followers.
 #[derive(Debug)]
 pub(super) struct Topics {
     live_buffer: usize,
-    room: Room,
+    room: MemoryBudget,
     state: Mutex<State>,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Follower {
 
 impl Topics {
     pub(super) fn new(live_buffer: usize, live_bytes: usize) -> Self {
-        let room = Room::new(live_bytes);
+        let room = MemoryBudget::new(live_bytes);
         Self { live_buffer: live_buffer.max(1), room, state: Mutex::default() }
     }
 
@@ -105,7 +105,7 @@ impl Topics {
 }
 
 impl State {
-    fn publish(&self, event: &RecordedEvent, room: &Room) {
+    fn publish(&self, event: &RecordedEvent, room: &MemoryBudget) {
         let stream = event.stream.clone();
         for source in [Source::Category(stream.category()), Source::All, Source::Stream(stream)] {
             if let Some(topic) = self.topics.get(&source) {

@@ -9,7 +9,7 @@ use tracing::Instrument;
 
 use super::outbox::Outbox;
 use super::session::Session;
-use super::{End, Frame, Hub, Stop};
+use super::{CloseReason, Frame, LiveState, Shutdown};
 use crate::access::Identity;
 use crate::memory::{Account, Buffered};
 use crate::protocol::{Framer, Framing, Handshake, HandshakeRefused, Protocol};
@@ -20,7 +20,7 @@ use crate::protocol::{Framer, Framing, Handshake, HandshakeRefused, Protocol};
 /// them. Both are short: a client that does not read is not read from either.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) hub: Arc<Hub>,
+    pub(crate) hub: Arc<LiveState>,
     pub(crate) identity: Option<Identity>,
     /// What the client sends, cut in any way.
     pub(crate) inbox: mpsc::Receiver<Received>,
@@ -29,7 +29,7 @@ pub(crate) struct Connection {
     /// Where frames go.
     pub(crate) frames: mpsc::Sender<Frame>,
     pub(crate) transport: Transport,
-    pub(crate) stop: Stop,
+    pub(crate) stop: Shutdown,
 }
 
 /// What a client has sent, in any number of pieces.
@@ -71,7 +71,7 @@ impl Transport {
 
 impl Connection {
     /// Serves the client until one side ends the connection, and says why it has ended.
-    pub(crate) async fn run(self) -> End {
+    pub(crate) async fn run(self) -> CloseReason {
         let id = uuid::Uuid::new_v4();
         let span = tracing::info_span!("live", %id, transport = ?self.transport);
         async move {
@@ -84,21 +84,21 @@ impl Connection {
         .await
     }
 
-    async fn serve(self) -> End {
+    async fn serve(self) -> CloseReason {
         let Self { hub, identity, mut inbox, account, frames, transport, stop } = self;
         let stall_timeout = hub.options.stall_timeout;
         let mut outbox = Outbox::new(frames, Arc::clone(&account), stall_timeout);
         let greeted = tokio::select! {
             greeted = greet(&hub, transport, &mut inbox) => greeted,
             end = stop.asked() => Err(end),
-            () = outbox.closed() => Err(End::Gone),
+            () = outbox.closed() => Err(CloseReason::Gone),
         };
         let answer = match &greeted {
             Ok((handshake, _)) => {
                 outbox.switch(handshake.protocol);
                 Bytes::from_static(Handshake::ACCEPTED)
             }
-            Err(End::Refused(refusal)) => refusal.response().into(),
+            Err(CloseReason::Refused(refusal)) => refusal.response().into(),
             Err(end) => return *end,
         };
         if let Err(end) = outbox.send(answer).await {
@@ -116,28 +116,31 @@ impl Connection {
 
 /// Receives the handshake; the framer has whatever came behind it.
 async fn greet(
-    hub: &Hub,
+    hub: &LiveState,
     transport: Transport,
     inbox: &mut mpsc::Receiver<Received>,
-) -> Result<(Handshake, Framer), End> {
+) -> Result<(Handshake, Framer), CloseReason> {
     let received = timeout(hub.options.handshake_timeout, first_record(inbox)).await;
-    let (record, mut framer) = received.unwrap_or(Err(End::Refused(HandshakeRefused::TimedOut)))?;
-    let handshake = Handshake::read(&record).map_err(End::Refused)?;
+    let (record, mut framer) =
+        received.unwrap_or(Err(CloseReason::Refused(HandshakeRefused::TimedOut)))?;
+    let handshake = Handshake::read(&record).map_err(CloseReason::Refused)?;
     if handshake.protocol == Protocol::MessagePack && !transport.is_binary() {
-        return Err(End::Refused(HandshakeRefused::TextOnly));
+        return Err(CloseReason::Refused(HandshakeRefused::TextOnly));
     }
     framer.switch(handshake.protocol.framing(), hub.options.limits.message_bytes);
     Ok((handshake, framer))
 }
 
-async fn first_record(inbox: &mut mpsc::Receiver<Received>) -> Result<(Bytes, Framer), End> {
+async fn first_record(
+    inbox: &mut mpsc::Receiver<Received>,
+) -> Result<(Bytes, Framer), CloseReason> {
     let mut framer = Framer::new(Framing::Separated, Handshake::BYTES_MAX);
     loop {
-        framer.push(&inbox.recv().await.ok_or(End::Gone)?.bytes);
+        framer.push(&inbox.recv().await.ok_or(CloseReason::Gone)?.bytes);
         match framer.next_record() {
             Ok(Some(record)) => return Ok((record, framer)),
             Ok(None) => {}
-            Err(_) => return Err(End::Refused(HandshakeRefused::Malformed)),
+            Err(_) => return Err(CloseReason::Refused(HandshakeRefused::Malformed)),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! The hub: everything that connections share, and one connection, whatever its transport.
 
 mod call;
+mod close_reason;
 mod connection;
-mod end;
-mod followed;
+mod keep_alive;
 mod outbox;
-mod pulse;
 mod session;
-mod stop;
+mod shutdown;
 mod subscription;
+mod subscriptions;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use highwater_core::{CheckpointStore, EventStore, Offset};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use call::CallError;
+pub(crate) use close_reason::CloseReason;
 pub(crate) use connection::{Connection, Frames, Received, Transport};
-pub(crate) use end::End;
 pub(crate) use outbox::{Frame, Outbox};
-pub(crate) use stop::Stop;
+pub(crate) use shutdown::Shutdown;
 pub(crate) use subscription::Subscription;
 
 use crate::access::{Access, Identity};
-use crate::connection_limits::{Door, Seat};
+use crate::connection_limits::{ConnectionLimiter, ConnectionPermit};
 use crate::feed::Feed;
 use crate::feed::report::Counters;
 use crate::feed::report::LiveGauges;
@@ -44,19 +44,19 @@ pub(crate) struct Parts {
 }
 
 /// What all connections share.
-pub(crate) struct Hub {
+pub(crate) struct LiveState {
     pub(crate) options: LiveOptions,
     pub(crate) access: Option<Arc<dyn Access>>,
     feed: Feed,
     projections: Option<ProjectionFeed>,
-    pub(crate) door: Arc<Door>,
+    pub(crate) limiter: Arc<ConnectionLimiter>,
     memory: Arc<Memory>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) negotiated: Negotiated,
     pub(crate) draining: CancellationToken,
 }
 
-impl Hub {
+impl LiveState {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         let Parts { log, checkpoints, access, options } = parts;
         let counters = Arc::new(Counters::default());
@@ -68,7 +68,7 @@ impl Hub {
         Arc::new(Self {
             projections,
             feed: Feed::new(log, &options, Arc::clone(&counters)),
-            door: Door::new(options.limits.clone(), Arc::clone(&memory)),
+            limiter: ConnectionLimiter::new(options.limits.clone(), Arc::clone(&memory)),
             memory,
             negotiated: Negotiated::new(&options),
             options,
@@ -78,19 +78,19 @@ impl Hub {
         })
     }
 
-    /// What ends the connection that has this seat.
-    pub(crate) fn stop(&self, seat: &Seat) -> Stop {
-        Stop {
+    /// Shutdown of the connection that has this permit.
+    pub(crate) fn stop(&self, permit: &ConnectionPermit) -> Shutdown {
+        Shutdown {
             draining: self.draining.clone(),
-            dismissed: seat.dismissed.clone(),
-            crowded: seat.account.crowded(),
+            revoked: permit.revoked.clone(),
+            crowded: permit.account.crowded(),
         }
     }
 
     /// What the hub is doing now.
     pub(crate) fn gauges(&self) -> LiveGauges {
         LiveGauges {
-            connections: self.door.total(),
+            connections: self.limiter.total(),
             negotiated: self.negotiated.waiting(),
             subscriptions: self.counters.subscriptions(),
             buffered_bytes: self.memory.total(),
@@ -145,7 +145,7 @@ impl Hub {
     }
 }
 
-impl fmt::Debug for Hub {
+impl fmt::Debug for LiveState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub")
             .field("options", &self.options)

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use super::End;
+use super::CloseReason;
 use crate::memory::{Account, Buffered};
 use crate::protocol::{Protocol, RECORD_SEPARATOR, ServerMessage};
 
@@ -91,14 +91,14 @@ impl Outbox {
         self.last_sent
     }
 
-    pub(super) async fn say(&mut self, message: ServerMessage<'_>) -> Result<(), End> {
+    pub(super) async fn say(&mut self, message: ServerMessage<'_>) -> Result<(), CloseReason> {
         let mut out = Vec::new();
         self.protocol.encode(&message, &mut out);
         self.push(out.into()).await
     }
 
     /// Adds an encoded message, and sends what was there before when the frame would get long.
-    pub(crate) async fn push(&mut self, message: Bytes) -> Result<(), End> {
+    pub(crate) async fn push(&mut self, message: Bytes) -> Result<(), CloseReason> {
         if self.size + message.len() > Self::FRAME_BYTES {
             self.flush().await?;
         }
@@ -108,7 +108,7 @@ impl Outbox {
     }
 
     /// Hands what has been gathered to the transport, waiting for it to take the frame before.
-    pub(crate) async fn flush(&mut self) -> Result<(), End> {
+    pub(crate) async fn flush(&mut self) -> Result<(), CloseReason> {
         let bytes = match self.messages.len() {
             0 => return Ok(()),
             1 => self.messages.remove(0),
@@ -126,8 +126,8 @@ impl Outbox {
                 self.account.progressed();
                 Ok(())
             }
-            Ok(Err(_)) => Err(End::Gone),
-            Err(_) => Err(End::Stalled),
+            Ok(Err(_)) => Err(CloseReason::Gone),
+            Err(_) => Err(CloseReason::Stalled),
         }
     }
 
@@ -142,7 +142,7 @@ impl Outbox {
     }
 
     /// Sends a message in a frame of its own.
-    pub(crate) async fn send(&mut self, message: Bytes) -> Result<(), End> {
+    pub(crate) async fn send(&mut self, message: Bytes) -> Result<(), CloseReason> {
         self.push(message).await?;
         self.flush().await
     }

@@ -18,12 +18,12 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Bodies {
     limit: usize,
-    held: Mutex<Held>,
+    held: Mutex<Reservation>,
     freed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct Reservation {
     bytes: usize,
     last: u64,
     /// The bodies that are still coming, in the order in which they began.
@@ -61,7 +61,7 @@ impl Bodies {
         self.held().bytes
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, Reservation> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -102,7 +102,7 @@ impl Share {
     }
 }
 
-impl Held {
+impl Reservation {
     fn revoke_oldest(&mut self, except: u64) {
         let mut others = self.coming.iter().filter(|(number, _)| **number != except);
         let Some((number, (began, revoked))) = others.next() else { return };

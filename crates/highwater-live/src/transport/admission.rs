@@ -8,17 +8,17 @@ use axum::http::request::Parts;
 
 use super::Refusal;
 use crate::access::{Credentials, Identity};
-use crate::connection_limits::Seat;
-use crate::hub::Hub;
+use crate::connection_limits::ConnectionPermit;
+use crate::hub::LiveState;
 
 /// What a request says about who makes it.
 #[derive(Debug)]
-pub(super) struct Visitor {
+pub(super) struct Requester {
     credentials: Credentials,
     address: Option<IpAddr>,
 }
 
-impl<S: Sync> FromRequestParts<S> for Visitor {
+impl<S: Sync> FromRequestParts<S> for Requester {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
@@ -30,9 +30,9 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
     }
 }
 
-impl Visitor {
-    /// The visitor's identity; `None` when nothing decides about access.
-    pub(super) async fn identify(&self, hub: &Hub) -> Result<Option<Identity>, Refusal> {
+impl Requester {
+    /// Identity of the requester; `None` when nothing decides about access.
+    pub(super) async fn identify(&self, hub: &LiveState) -> Result<Option<Identity>, Refusal> {
         let Some(access) = &hub.access else { return Ok(None) };
         let identity = access.identify(&self.credentials).await.map_err(|error| {
             tracing::error!(error = &*error, "nobody can be identified");
@@ -41,40 +41,52 @@ impl Visitor {
         identity.map(Some).ok_or(Refusal::Unauthenticated)
     }
 
-    /// Where the visitor comes from, if the server tells.
+    /// Address of the requester, if the server tells.
     pub(super) fn address(&self) -> Option<IpAddr> {
         self.address
     }
 
     /// Asks whether there is room for one more connection of `identity`.
-    pub(super) fn knock(&self, hub: &Hub, identity: Option<&Identity>) -> Result<(), Refusal> {
+    pub(super) fn knock(
+        &self,
+        hub: &LiveState,
+        identity: Option<&Identity>,
+    ) -> Result<(), Refusal> {
         if hub.draining.is_cancelled() {
             return Err(Refusal::Draining);
         }
-        Ok(hub.door.knock(identity, self.address)?)
+        Ok(hub.limiter.knock(identity, self.address)?)
     }
 
-    /// Takes a seat for one more connection of `identity`, which has not negotiated.
-    pub(super) fn take_seat(
+    /// Takes a permit for one more connection of `identity`, which has not negotiated.
+    pub(super) fn admit(
         &self,
-        hub: &Hub,
+        hub: &LiveState,
         identity: Option<&Identity>,
-    ) -> Result<Seat, Refusal> {
+    ) -> Result<ConnectionPermit, Refusal> {
         self.knock(hub, identity)?;
-        Ok(hub.door.enter(identity, self.address)?)
+        Ok(hub.limiter.enter(identity, self.address)?)
     }
 
-    /// Checks that the visitor is `owner`, whose secret connection token it has shown.
-    pub(super) async fn must_be(&self, hub: &Hub, owner: Option<&Identity>) -> Result<(), Refusal> {
+    /// Checks that the requester is `owner`, whose secret connection token it has shown.
+    pub(super) async fn must_be(
+        &self,
+        hub: &LiveState,
+        owner: Option<&Identity>,
+    ) -> Result<(), Refusal> {
         match self.identify(hub).await? {
             identity if identity.as_ref() == owner => Ok(()),
             _ => Err(Refusal::OtherIdentity),
         }
     }
 
-    /// The same, but a visitor that does not say who it is may be the owner: one of the Python
+    /// The same, but a requester that does not say who it is may be the owner: one of the Python
     /// clients polls without credentials, and the secret speaks for it.
-    pub(super) async fn may_be(&self, hub: &Hub, owner: Option<&Identity>) -> Result<(), Refusal> {
+    pub(super) async fn may_be(
+        &self,
+        hub: &LiveState,
+        owner: Option<&Identity>,
+    ) -> Result<(), Refusal> {
         match self.must_be(hub, owner).await {
             Err(Refusal::Unauthenticated) if self.credentials.token.is_none() => Ok(()),
             outcome => outcome,

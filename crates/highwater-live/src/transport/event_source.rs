@@ -15,11 +15,11 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::server_sent_events::{event_stream, received};
-use super::{Refusal, Visitor, accepts_event_stream};
-use crate::connection_limits::Seat;
+use super::{Refusal, Requester, accepts_event_stream};
+use crate::connection_limits::ConnectionPermit;
 use crate::feed::event::{LiveEvent, NotSent};
 use crate::feed::{Batch, Hold, Unreadable};
-use crate::hub::{End, Frame, Hub, Outbox, Subscription};
+use crate::hub::{CloseReason, Frame, LiveState, Outbox, Subscription};
 use crate::protocol::Protocol;
 use crate::source::LiveSource;
 
@@ -46,14 +46,14 @@ pub(super) struct Place {
 /// The id of each event is its offset in what is followed, so that a browser that lost its
 /// connection goes on behind the last event that it got.
 pub(super) async fn follow(
-    State(hub): State<Arc<Hub>>,
+    State(hub): State<Arc<LiveState>>,
     Path(place): Path<Place>,
     params: Result<Query<Params>, QueryRejection>,
-    visitor: Visitor,
+    requester: Requester,
     headers: HeaderMap,
 ) -> Response {
     let opened = match params {
-        Ok(Query(params)) => open(hub, &place.stream, params, visitor, &headers).await,
+        Ok(Query(params)) => open(hub, &place.stream, params, requester, &headers).await,
         Err(rejection) => Err(rejection.into()),
     };
     match opened {
@@ -66,29 +66,29 @@ pub(super) async fn follow(
 }
 
 async fn open(
-    hub: Arc<Hub>,
+    hub: Arc<LiveState>,
     stream: &str,
     params: Params,
-    visitor: Visitor,
+    requester: Requester,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let source: LiveSource = stream
         .parse()
         .map_err(|error: highwater_core::InvalidName| Refusal::Invalid(error.to_string()))?;
     let from = start(&params, headers)?;
-    let identity = visitor.identify(&hub).await?;
-    // A seat first: whoever is dismissed from now on does not get to see anything.
-    let seat = visitor.take_seat(&hub, identity.as_ref())?;
+    let identity = requester.identify(&hub).await?;
+    // A permit first: whoever is revoked from now on does not get to see anything.
+    let permit = requester.admit(&hub, identity.as_ref())?;
     if !hub.may_follow(identity.as_ref(), &source).await? {
         return Err(Refusal::Forbidden);
     }
     let name = source.to_string();
-    let subscription = hub.subscribe(source, from, &seat.account).await?;
+    let subscription = hub.subscribe(source, from, &permit.account).await?;
     let first = preamble(from, subscription.after());
     let (sender, frames) = mpsc::channel(1);
-    let outbox = Outbox::new(sender, Arc::clone(&seat.account), hub.options.stall_timeout);
+    let outbox = Outbox::new(sender, Arc::clone(&permit.account), hub.options.stall_timeout);
     let span = tracing::info_span!("live", id = %Uuid::new_v4(), transport = "EventSource", ?name);
-    let stop = hub.stop(&seat);
+    let stop = hub.stop(&permit);
     let serve = async move {
         tracing::debug!("the client has connected");
         let end = tokio::select! {
@@ -96,7 +96,7 @@ async fn open(
             end = write(&hub, first, subscription, outbox) => end,
         };
         tracing::debug!(end = end.err().map(|end| end.to_string()), "the events have ended");
-        drop::<Seat>(seat);
+        drop::<ConnectionPermit>(permit);
     };
     tokio::spawn(serve.instrument(span));
     Ok(event_stream(received(frames).map(Frame::into_bytes)))
@@ -144,16 +144,16 @@ fn preamble(from: Option<Offset>, after: Option<Offset>) -> Bytes {
 
 /// Writes events until the client has gone; if it is a browser, it comes back.
 async fn write(
-    hub: &Hub,
+    hub: &LiveState,
     first: Bytes,
     mut subscription: Subscription,
     mut outbox: Outbox,
-) -> Result<(), End> {
+) -> Result<(), CloseReason> {
     outbox.send(first).await?;
     loop {
         let silent = outbox.last_sent() + hub.options.keep_alive;
         let events = tokio::select! {
-            () = outbox.closed() => return Err(End::Gone),
+            () = outbox.closed() => return Err(CloseReason::Gone),
             events = subscription.next() => events,
             () = sleep_until(silent) => {
                 outbox.send(Bytes::from_static(b":\n\n")).await?;

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::timeout;
 
-use super::negotiated::{Attachment, Entry, Listed};
-use super::{Refusal, Visitor};
-use crate::connection_limits::Seat;
-use crate::hub::{Connection, Frame, Frames, Hub, Transport};
+use super::negotiated::{Attachment, Entry, Registration};
+use super::{Refusal, Requester};
+use crate::connection_limits::ConnectionPermit;
+use crate::hub::{Connection, Frame, Frames, LiveState, Transport};
 
 /// The polls of one connection, of which the latest gets the next frame.
 #[derive(Debug)]
@@ -47,14 +47,14 @@ enum Answer {
 
 /// Answers a poll; the first one starts the connection.
 pub(super) async fn poll(
-    hub: Arc<Hub>,
+    hub: Arc<LiveState>,
     id: &str,
-    visitor: Visitor,
+    requester: Requester,
     one_message: bool,
 ) -> Result<Response, Refusal> {
     let owner = hub.negotiated.owner(id).ok_or(Refusal::NoConnection)?;
-    visitor.may_be(&hub, owner.as_ref()).await?;
-    let entry = hub.negotiated.open(&hub, id, visitor.address())?;
+    requester.may_be(&hub, owner.as_ref()).await?;
+    let entry = hub.negotiated.open(&hub, id, requester.address())?;
     let polls = attach(&hub, id, &entry).ok_or(Refusal::OtherTransport)?;
     let answer = polls.next(hub.options.poll_timeout, one_message).await;
     if matches!(answer, Answer::Closed) {
@@ -64,7 +64,7 @@ pub(super) async fn poll(
 }
 
 /// The polls of the connection; `None` when it has another transport.
-fn attach(hub: &Arc<Hub>, id: &str, entry: &Arc<Entry>) -> Option<Arc<Polls>> {
+fn attach(hub: &Arc<LiveState>, id: &str, entry: &Arc<Entry>) -> Option<Arc<Polls>> {
     let mut state = entry.state();
     if let Attachment::Polling(polls) = &*state {
         return Some(Arc::clone(polls));
@@ -73,8 +73,8 @@ fn attach(hub: &Arc<Hub>, id: &str, entry: &Arc<Entry>) -> Option<Arc<Polls>> {
     let waiting = Mutex::new(Waiting { frames, frame: None });
     let polls = Arc::new(Polls { waiting, seen: watch::Sender::default() });
     let polling = Attachment::Polling(Arc::clone(&polls));
-    let (seat, inbox) = match std::mem::replace(&mut *state, polling) {
-        Attachment::Waiting { seat, inbox } => (seat, inbox),
+    let (permit, inbox) = match std::mem::replace(&mut *state, polling) {
+        Attachment::Waiting { permit, inbox } => (permit, inbox),
         attached => {
             *state = attached;
             return None;
@@ -84,16 +84,16 @@ fn attach(hub: &Arc<Hub>, id: &str, entry: &Arc<Entry>) -> Option<Arc<Polls>> {
         hub: Arc::clone(hub),
         identity: entry.identity.clone(),
         inbox,
-        account: Arc::clone(&seat.account),
+        account: Arc::clone(&permit.account),
         frames: sender,
         transport: Transport::LongPolling,
-        stop: hub.stop(&seat),
+        stop: hub.stop(&permit),
     };
-    let (listed, gap) = (Listed::new(Arc::clone(hub), id), hub.options.attach_timeout);
+    let (listed, gap) = (Registration::new(Arc::clone(hub), id), hub.options.attach_timeout);
     let (entry, served) = (Arc::clone(entry), Arc::clone(&polls));
     tokio::spawn(async move {
         serve(&entry, &served, connection, gap).await;
-        drop::<(Listed, Seat)>((listed, seat));
+        drop::<(Registration, ConnectionPermit)>((listed, permit));
     });
     Some(polls)
 }

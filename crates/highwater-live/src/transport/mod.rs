@@ -2,6 +2,7 @@
 
 mod admission;
 mod event_source;
+mod inbound;
 mod long_polling;
 mod named;
 mod negotiate;
@@ -10,7 +11,6 @@ mod origin;
 mod pending;
 mod refusal;
 mod server_sent_events;
-mod uplink;
 mod web_sockets;
 
 use std::sync::Arc;
@@ -27,8 +27,8 @@ use axum::routing::{get, post};
 
 pub(crate) use negotiated::Negotiated;
 
-use crate::hub::Hub;
-use admission::Visitor;
+use crate::hub::LiveState;
+use admission::Requester;
 use refusal::Refusal;
 
 /// The parameters of the hub's requests; others, such as those against caches, are ignored.
@@ -40,15 +40,15 @@ struct Params {
 }
 
 /// The hub, at the root of the router.
-pub(crate) fn hub_routes(hub: Arc<Hub>) -> Router {
+pub(crate) fn hub_routes(hub: Arc<LiveState>) -> Router {
     let body_limit = DefaultBodyLimit::max(hub.options.limits.message_bytes);
     let routes = Router::new()
         .route(
             "/",
             get(attach)
                 .head(no_head)
-                .post(uplink::receive)
-                .delete(uplink::close)
+                .post(inbound::receive)
+                .delete(inbound::close)
                 .options(preflight),
         )
         .route("/negotiate", post(negotiate::negotiate).options(preflight))
@@ -57,14 +57,14 @@ pub(crate) fn hub_routes(hub: Arc<Hub>) -> Router {
 }
 
 /// Streams as plain server-sent events.
-pub(crate) fn stream_routes(hub: Arc<Hub>) -> Router {
+pub(crate) fn stream_routes(hub: Arc<LiveState>) -> Router {
     let follow = get(event_source::follow).head(no_head).options(preflight);
     let routes = Router::new().route("/streams/{stream}/events", follow);
     named::also_by_query(guarded(routes, hub))
 }
 
 /// Lets in only allowed origins, and tells their browsers so.
-fn guarded(routes: Router<Arc<Hub>>, hub: Arc<Hub>) -> Router {
+fn guarded(routes: Router<Arc<LiveState>>, hub: Arc<LiveState>) -> Router {
     let check = middleware::from_fn_with_state(Arc::clone(&hub), origin::check);
     routes.layer(check).layer(origin::cors(&hub.options.allowed_origins)).with_state(hub)
 }
@@ -82,24 +82,24 @@ async fn no_head() -> Refusal {
 
 /// Attaches a transport to a connection: the request says which one.
 async fn attach(
-    State(hub): State<Arc<Hub>>,
+    State(hub): State<Arc<LiveState>>,
     params: Result<Query<Params>, QueryRejection>,
-    visitor: Visitor,
+    requester: Requester,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
     let Query(params) = params?;
     if let Ok(upgrade) = upgrade {
-        return web_sockets::attach(hub, params.id, visitor, upgrade).await;
+        return web_sockets::attach(hub, params.id, requester, upgrade).await;
     }
     let id = params.id.ok_or(Refusal::NoId)?;
     if accepts_event_stream(&headers) {
-        return server_sent_events::attach(hub, &id, visitor).await;
+        return server_sent_events::attach(hub, &id, requester).await;
     }
     match accept(&headers) {
         // signalrcore asks for exactly this, and reads one message of each answer.
-        Some("Text") => long_polling::poll(hub, &id, visitor, true).await,
-        _ => long_polling::poll(hub, &id, visitor, false).await,
+        Some("Text") => long_polling::poll(hub, &id, requester, true).await,
+        _ => long_polling::poll(hub, &id, requester, false).await,
     }
 }
 

@@ -14,8 +14,8 @@ use super::Refusal;
 use super::long_polling::Polls;
 use super::pending::Pending;
 use crate::access::Identity;
-use crate::connection_limits::{Full, Seat};
-use crate::hub::{Hub, Received};
+use crate::connection_limits::{ConnectionPermit, Full};
+use crate::hub::{LiveState, Received};
 use crate::memory::Account;
 use crate::options::LiveOptions;
 
@@ -47,7 +47,7 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) enum Attachment {
     /// No transport yet.
-    Waiting { seat: Seat, inbox: mpsc::Receiver<Received> },
+    Waiting { permit: ConnectionPermit, inbox: mpsc::Receiver<Received> },
     /// A transport that is one long response.
     Streaming,
     /// Many polls.
@@ -60,14 +60,14 @@ pub(super) enum Attachment {
 const INBOX: usize = 4;
 
 impl Entry {
-    fn new(identity: Option<Identity>, seat: Seat) -> Self {
+    fn new(identity: Option<Identity>, permit: ConnectionPermit) -> Self {
         let (sender, inbox) = mpsc::channel(INBOX);
         Self {
             identity,
             inbox: sender,
-            account: Arc::clone(&seat.account),
+            account: Arc::clone(&permit.account),
             closed: CancellationToken::new(),
-            state: Mutex::new(Attachment::Waiting { seat, inbox }),
+            state: Mutex::new(Attachment::Waiting { permit, inbox }),
         }
     }
 
@@ -94,10 +94,10 @@ impl Entry {
     }
 
     /// Attaches a streaming transport; `None` when there is a transport already.
-    pub(super) fn attach(&self) -> Option<(Seat, mpsc::Receiver<Received>)> {
+    pub(super) fn attach(&self) -> Option<(ConnectionPermit, mpsc::Receiver<Received>)> {
         let mut state = self.state();
         match std::mem::replace(&mut *state, Attachment::Streaming) {
-            Attachment::Waiting { seat, inbox } => Some((seat, inbox)),
+            Attachment::Waiting { permit, inbox } => Some((permit, inbox)),
             attached => {
                 *state = attached;
                 None
@@ -107,7 +107,7 @@ impl Entry {
 
     /// Ends the connection if it still has no transport; true when it did.
     ///
-    /// Its seat is free then, and requests that wait for it are answered, whoever holds it.
+    /// Its permit is free then, and requests that wait for it are answered, whoever holds it.
     fn expire(&self) -> bool {
         let mut state = self.state();
         let is_waiting = matches!(*state, Attachment::Waiting { .. });
@@ -127,18 +127,18 @@ impl Entry {
 
 /// A connection that its requests can find; no longer when this is dropped.
 #[derive(Debug)]
-pub(super) struct Listed {
-    hub: Arc<Hub>,
+pub(super) struct Registration {
+    hub: Arc<LiveState>,
     token: String,
 }
 
-impl Listed {
-    pub(super) fn new(hub: Arc<Hub>, token: &str) -> Self {
+impl Registration {
+    pub(super) fn new(hub: Arc<LiveState>, token: &str) -> Self {
         Self { hub, token: token.to_owned() }
     }
 }
 
-impl Drop for Listed {
+impl Drop for Registration {
     fn drop(&mut self) {
         self.hub.negotiated.remove(&self.token);
     }
@@ -167,10 +167,10 @@ impl Negotiated {
         entry.or_else(|| table.pending.find(token).map(|promise| promise.identity.clone()))
     }
 
-    /// The connection that `token` stands for; the first request that shows it takes a seat.
+    /// The connection that `token` stands for; the first request that shows it takes a permit.
     pub(super) fn open(
         &self,
-        hub: &Arc<Hub>,
+        hub: &Arc<LiveState>,
         token: &str,
         address: Option<IpAddr>,
     ) -> Result<Arc<Entry>, Refusal> {
@@ -179,8 +179,8 @@ impl Negotiated {
             return Ok(Arc::clone(entry));
         }
         let promise = table.pending.find(token).cloned().ok_or(Refusal::NoConnection)?;
-        let seat = hub.door.enter(promise.identity.as_ref(), address)?;
-        let entry = Arc::new(Entry::new(promise.identity, seat));
+        let permit = hub.limiter.enter(promise.identity.as_ref(), address)?;
+        let entry = Arc::new(Entry::new(promise.identity, permit));
         table.pending.remove(token);
         table.entries.insert(token.to_owned(), Arc::clone(&entry));
         drop(table);
@@ -213,8 +213,8 @@ impl Negotiated {
     }
 
     /// Makes invalid what was given out to an identity and not used.
-    pub(crate) fn dismiss(&self, identity: &Identity) {
-        self.table().pending.dismiss(identity);
+    pub(crate) fn revoke(&self, identity: &Identity) {
+        self.table().pending.revoke(identity);
     }
 
     /// How many tokens were given out and can still be used.

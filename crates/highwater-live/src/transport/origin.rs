@@ -14,9 +14,13 @@ use axum::response::{IntoResponse, Response};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::Refusal;
-use crate::hub::Hub;
+use crate::hub::LiveState;
 
-pub(super) async fn check(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
+pub(super) async fn check(
+    State(hub): State<Arc<LiveState>>,
+    request: Request,
+    next: Next,
+) -> Response {
     if is_allowed(request.headers(), host(&request), &hub.options.allowed_origins) {
         next.run(request).await
     } else {

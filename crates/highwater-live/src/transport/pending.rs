@@ -78,7 +78,7 @@ impl Pending {
     }
 
     /// Makes the ids of an identity invalid.
-    pub(super) fn dismiss(&mut self, identity: &Identity) {
+    pub(super) fn revoke(&mut self, identity: &Identity) {
         self.by_token.retain(|_, promise| promise.identity.as_ref() != Some(identity));
     }
 

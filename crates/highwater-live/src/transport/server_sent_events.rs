@@ -10,31 +10,35 @@ use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
 use tokio::sync::mpsc;
 
-use super::negotiated::Listed;
-use super::{Refusal, Visitor};
-use crate::connection_limits::Seat;
-use crate::hub::{Connection, Frame, Frames, Hub, Transport};
+use super::negotiated::Registration;
+use super::{Refusal, Requester};
+use crate::connection_limits::ConnectionPermit;
+use crate::hub::{Connection, Frame, Frames, LiveState, Transport};
 
 /// Opens the response that carries everything to the client.
-pub(super) async fn attach(hub: Arc<Hub>, id: &str, visitor: Visitor) -> Result<Response, Refusal> {
+pub(super) async fn attach(
+    hub: Arc<LiveState>,
+    id: &str,
+    requester: Requester,
+) -> Result<Response, Refusal> {
     let owner = hub.negotiated.owner(id).ok_or(Refusal::NoConnection)?;
-    visitor.must_be(&hub, owner.as_ref()).await?;
-    let entry = hub.negotiated.open(&hub, id, visitor.address())?;
-    let (seat, inbox) = entry.attach().ok_or(Refusal::OtherTransport)?;
+    requester.must_be(&hub, owner.as_ref()).await?;
+    let entry = hub.negotiated.open(&hub, id, requester.address())?;
+    let (permit, inbox) = entry.attach().ok_or(Refusal::OtherTransport)?;
     let (sender, frames) = mpsc::channel(1);
     let connection = Connection {
         hub: Arc::clone(&hub),
         identity: entry.identity.clone(),
         inbox,
-        account: Arc::clone(&seat.account),
+        account: Arc::clone(&permit.account),
         frames: sender,
         transport: Transport::ServerSentEvents,
-        stop: hub.stop(&seat),
+        stop: hub.stop(&permit),
     };
-    let (listed, closed) = (Listed::new(hub, id), entry.closed.clone());
+    let (listed, closed) = (Registration::new(hub, id), entry.closed.clone());
     tokio::spawn(async move {
         closed.run_until_cancelled(connection.run()).await;
-        drop::<(Listed, Seat)>((listed, seat));
+        drop::<(Registration, ConnectionPermit)>((listed, permit));
     });
     // The comment makes proxies pass the headers on, on which the client waits.
     let first = stream::once(async { Bytes::from_static(b":\r\n\r\n") });

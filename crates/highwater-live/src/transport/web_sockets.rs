@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
-use super::{Refusal, Visitor};
+use super::{Refusal, Requester};
 use crate::access::Identity;
-use crate::connection_limits::Seat;
-use crate::hub::{Connection, End, Frame, Frames, Hub, Outbox, Received, Transport};
+use crate::connection_limits::ConnectionPermit;
+use crate::hub::{CloseReason, Connection, Frame, Frames, LiveState, Outbox, Received, Transport};
 use crate::memory::Account;
 use crate::options::LiveLimits;
 use crate::rate::Rate;
@@ -48,9 +48,9 @@ fn longest_frame(limits: &LiveLimits) -> usize {
 /// An id that is not known here may come from another process, or be the one of a connection
 /// that is gone; it becomes a new connection, without anything of an old one.
 pub(super) async fn attach(
-    hub: Arc<Hub>,
+    hub: Arc<LiveState>,
     id: Option<String>,
-    visitor: Visitor,
+    requester: Requester,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refusal> {
     let limit = hub.options.limits.message_bytes.saturating_mul(2);
@@ -61,31 +61,31 @@ pub(super) async fn attach(
         .write_buffer_size(BUFFER)
         .max_write_buffer_size(longest_frame(&hub.options.limits) + PONGS);
     let negotiated = match &id {
-        Some(id) => take(&hub, id, &visitor).await?,
+        Some(id) => take(&hub, id, &requester).await?,
         None => None,
     };
-    let (identity, seat, inbox) = match negotiated {
+    let (identity, permit, inbox) = match negotiated {
         Some(negotiated) => negotiated,
         None if id.is_some() && hub.options.strict_connection_id => {
             return Err(Refusal::NoConnection);
         }
         None => {
-            let identity = visitor.identify(&hub).await?;
-            match visitor.take_seat(&hub, identity.as_ref()) {
+            let identity = requester.identify(&hub).await?;
+            match requester.admit(&hub, identity.as_ref()) {
                 Err(Refusal::Draining) => return Ok(upgrade.on_upgrade(send_elsewhere)),
-                seat => (identity, seat?, mpsc::channel(INBOX)),
+                permit => (identity, permit?, mpsc::channel(INBOX)),
             }
         }
     };
     Ok(upgrade.on_upgrade(move |socket| async move {
         let (sender, inbox) = inbox;
         let (frames_in, frames) = mpsc::channel(1);
-        let (transport, stop) = (Transport::WebSockets, hub.stop(&seat));
-        let account = Arc::clone(&seat.account);
+        let (transport, stop) = (Transport::WebSockets, hub.stop(&permit));
+        let account = Arc::clone(&permit.account);
         let connection =
             Connection { hub, identity, inbox, account, frames: frames_in, transport, stop };
         carry(socket, connection, sender, frames).await;
-        drop::<Seat>(seat);
+        drop::<ConnectionPermit>(permit);
     }))
 }
 
@@ -93,19 +93,19 @@ type Inbox = (mpsc::Sender<Received>, mpsc::Receiver<Received>);
 
 /// Takes a connection that waits for its transport out of those that have negotiated.
 async fn take(
-    hub: &Arc<Hub>,
+    hub: &Arc<LiveState>,
     id: &str,
-    visitor: &Visitor,
-) -> Result<Option<(Option<Identity>, Seat, Inbox)>, Refusal> {
+    requester: &Requester,
+) -> Result<Option<(Option<Identity>, ConnectionPermit, Inbox)>, Refusal> {
     let Some(owner) = hub.negotiated.owner(id) else { return Ok(None) };
-    visitor.must_be(hub, owner.as_ref()).await?;
-    let entry = match hub.negotiated.open(hub, id, visitor.address()) {
+    requester.must_be(hub, owner.as_ref()).await?;
+    let entry = match hub.negotiated.open(hub, id, requester.address()) {
         Err(Refusal::NoConnection) => return Ok(None),
         entry => entry?,
     };
-    let Some((seat, inbox)) = entry.attach() else { return Ok(None) };
+    let Some((permit, inbox)) = entry.attach() else { return Ok(None) };
     hub.negotiated.remove(id);
-    Ok(Some((owner, seat, (entry.inbox(), inbox))))
+    Ok(Some((owner, permit, (entry.inbox(), inbox))))
 }
 
 /// Carries bytes between the socket and the connection until one of them has ended.
@@ -143,7 +143,7 @@ async fn carry(
 async fn send_elsewhere(mut socket: WebSocket) {
     let gone = async { while let Some(Ok(_)) = socket.recv().await {} };
     if timeout(PAUSE, gone).await.is_err() {
-        close(socket, End::Draining.close_code()).await;
+        close(socket, CloseReason::Draining.close_code()).await;
     }
 }
 

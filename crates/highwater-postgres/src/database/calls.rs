@@ -13,7 +13,7 @@ use sqlx::query::Query;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::store_error;
-use super::handle::Log;
+use super::handle::Database;
 
 /// How much earlier than its client the server gives up waiting for a lock, so that its answer
 /// comes in time: a tenth of the wait, but no more than this.
@@ -47,7 +47,7 @@ pub(crate) fn lock_wait(deadline: Instant) -> String {
     wait.as_millis().clamp(1, i32::MAX as u128).to_string()
 }
 
-impl Log {
+impl Database {
     /// When a call that is made now must have been answered.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.options.call_timeout

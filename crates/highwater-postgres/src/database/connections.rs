@@ -14,9 +14,9 @@ use super::pool::{ANSWER_TIMEOUT, FRESH, answers};
 /// an error, and while a call is under way: one that is dropped takes its connection with it. One
 /// that was idle for long is asked for an answer first.
 #[derive(Debug, Default)]
-pub(crate) struct Held(Mutex<Option<(PgConnection, Instant)>>);
+pub(crate) struct DedicatedConnection(Mutex<Option<(PgConnection, Instant)>>);
 
-impl Held {
+impl DedicatedConnection {
     /// Does `work` on the connection, which is made by `pool` when there is none.
     pub(crate) async fn with<T>(
         &self,

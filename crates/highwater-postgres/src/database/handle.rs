@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::calls::PgQuery;
-use super::connections::Held;
+use super::connections::DedicatedConnection;
 use super::error::store_error;
 use super::pool::ANSWER_TIMEOUT;
 use super::statements::Statements;
@@ -18,16 +18,16 @@ use crate::events::row::Decoder;
 use crate::options::PgOptions;
 
 #[derive(Debug)]
-pub(crate) struct Log {
+pub(crate) struct Database {
     pub(crate) pool: PgPool,
     pub(crate) calls: Calls,
     /// The connections that append, create sagas, move them on, and look them up by their ids:
     /// each takes what many ask for together.
-    pub(crate) appends: Held,
-    pub(crate) saga_creations: Held,
-    pub(crate) saga_records: Held,
-    pub(crate) saga_renewals: Held,
-    pub(crate) saga_reads: Held,
+    pub(crate) appends: DedicatedConnection,
+    pub(crate) saga_creations: DedicatedConnection,
+    pub(crate) saga_records: DedicatedConnection,
+    pub(crate) saga_renewals: DedicatedConnection,
+    pub(crate) saga_reads: DedicatedConnection,
     pub(crate) sql: Statements,
     pub(crate) options: PgOptions,
     pub(crate) bell: Bell,
@@ -37,18 +37,18 @@ pub(crate) struct Log {
     pub(crate) appended: watch::Sender<Option<Position>>,
 }
 
-impl Log {
+impl Database {
     pub(crate) fn new(pool: PgPool, options: PgOptions) -> Self {
         let sql = Statements::new(&options);
         let (bell, sagas_due, appended) = (Bell::new(), Bell::new(), watch::Sender::new(None));
         Self {
             pool,
             calls: Calls::new(),
-            appends: Held::default(),
-            saga_creations: Held::default(),
-            saga_records: Held::default(),
-            saga_renewals: Held::default(),
-            saga_reads: Held::default(),
+            appends: DedicatedConnection::default(),
+            saga_creations: DedicatedConnection::default(),
+            saga_records: DedicatedConnection::default(),
+            saga_renewals: DedicatedConnection::default(),
+            saga_reads: DedicatedConnection::default(),
             sql,
             options,
             bell,
@@ -77,9 +77,9 @@ impl Log {
     /// Wakes the readers of this process now, and those of others soon.
     pub(crate) fn announce(&self, last: Option<Position>) {
         self.bell.ring(last);
-        self.appended.send_if_modified(|told| {
+        self.appended.send_if_modified(|parse_notification| {
             // Not only what is further than before: the log may have been replaced by an older one.
-            std::mem::replace(told, last) != last
+            std::mem::replace(parse_notification, last) != last
         });
     }
 

@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::error::store_error;
-use super::handle::Log;
+use super::handle::Database;
 
 /// The channel of all logs of a database; the payload tells them apart.
 const CHANNEL: &str = "highwater";
@@ -36,7 +36,7 @@ const FIRST_RECONNECT: Duration = Duration::from_millis(50);
 const LAST_RECONNECT: Duration = Duration::from_secs(5);
 
 /// Runs until the handles are aborted.
-pub(crate) fn spawn(log: &Arc<Log>) -> Vec<AbortHandle> {
+pub(crate) fn spawn(log: &Arc<Database>) -> Vec<AbortHandle> {
     let mut tasks = vec![
         tokio::spawn(poll(Arc::clone(log))).abort_handle(),
         tokio::spawn(notify(Arc::clone(log))).abort_handle(),
@@ -48,7 +48,7 @@ pub(crate) fn spawn(log: &Arc<Log>) -> Vec<AbortHandle> {
 }
 
 /// Looks every now and then how far the log reaches.
-async fn poll(log: Arc<Log>) {
+async fn poll(log: Arc<Database>) {
     let mut ticks = interval(log.options.poll_interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut trouble = Trouble::default();
@@ -61,21 +61,22 @@ async fn poll(log: Arc<Log>) {
 }
 
 /// Tells other processes of the appends of this one: at once, or after the pause since the last.
-async fn notify(log: Arc<Log>) {
+async fn notify(log: Arc<Database>) {
     let mut appended = log.appended.subscribe();
     let mut trouble = Trouble::default();
     while appended.changed().await.is_ok() {
         let last = *appended.borrow_and_update();
         let hint = format!("{} {}", log.options.schema, Position::to_sql(last));
         let query = log.sql.query(&log.sql.notify_append).bind(hint);
-        let told = log.with(log.deadline(), |conn| query.execute(conn).boxed()).await.map(drop);
-        trouble.report("telling of appends", &told);
+        let parse_notification =
+            log.with(log.deadline(), |conn| query.execute(conn).boxed()).await.map(drop);
+        trouble.report("telling of appends", &parse_notification);
         sleep(NOTIFY_PAUSE).await;
     }
 }
 
 /// Listens for the appends of other processes, on a connection of its own.
-async fn listen(log: Arc<Log>) {
+async fn listen(log: Arc<Database>) {
     let (mut trouble, mut pause) = (Trouble::default(), FIRST_RECONNECT);
     loop {
         let Err(error) = listen_once(&log, &mut trouble, &mut pause).await;
@@ -87,7 +88,7 @@ async fn listen(log: Arc<Log>) {
 
 /// Listens until the connection is lost.
 async fn listen_once(
-    log: &Log,
+    log: &Database,
     trouble: &mut Trouble,
     pause: &mut Duration,
 ) -> Result<std::convert::Infallible, sqlx::Error> {
@@ -104,7 +105,7 @@ async fn listen_once(
             in_time(sqlx::raw_sql("").execute(&mut listener)).await?;
             continue;
         };
-        if let Some(last) = told(hint?.payload(), &log.options.schema) {
+        if let Some(last) = parse_notification(hint?.payload(), &log.options.schema) {
             // Anyone who is connected to the database can say anything.
             log.bell.hint(Some(last));
         }
@@ -119,7 +120,7 @@ async fn in_time<T>(
 }
 
 /// How far the log in `schema` reaches, when the hint is about it.
-fn told(hint: &str, schema: &str) -> Option<Position> {
+fn parse_notification(hint: &str, schema: &str) -> Option<Position> {
     let (about, last) = hint.split_once(' ')?;
     let last = last.parse().ok().filter(|_| about == schema)?;
     Position::from_sql(last).ok()?
@@ -151,9 +152,9 @@ mod tests {
 
     #[test]
     fn a_hint_about_another_log_is_none() {
-        assert_eq!(told("highwater 7", "highwater"), Some(Position::new(7)));
+        assert_eq!(parse_notification("highwater 7", "highwater"), Some(Position::new(7)));
         for other in ["tenant 7", "highwater -1", "highwater", "highwater x", ""] {
-            assert_eq!(told(other, "highwater"), None, "{other:?}");
+            assert_eq!(parse_notification(other, "highwater"), None, "{other:?}");
         }
     }
 }

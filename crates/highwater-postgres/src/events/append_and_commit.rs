@@ -12,7 +12,7 @@ use super::commit::{Answer, misplaced, refusal};
 use super::plan::{Facts, Plan};
 use crate::database::calls::lock_wait;
 use crate::database::error::store_error;
-use crate::database::handle::Log;
+use crate::database::handle::Database;
 use crate::database::schema::refuse_isolation;
 use crate::store::PgStore;
 
@@ -45,7 +45,7 @@ impl PgStore {
     }
 }
 
-impl Log {
+impl Database {
     async fn append_and_end(
         &self,
         mut tx: Transaction<'static, Postgres>,

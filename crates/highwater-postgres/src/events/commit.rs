@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::group::{Done, Event, Group, Stream};
 use super::plan::{Facts, Plan};
 use crate::database::calls::lock_wait;
-use crate::database::handle::Log;
+use crate::database::handle::Database;
 use crate::database::retry;
 
 /// What the function `append` says.
@@ -26,7 +26,7 @@ pub(crate) enum Answer {
     Refused { heads: Vec<i64>, known: Vec<EventId> },
 }
 
-impl Log {
+impl Database {
     /// Makes each of the appends, or says why not, in as few calls as may be.
     ///
     /// They come from [`append_group::choose`](highwater_core::backend::append_group::choose); those that
@@ -139,7 +139,7 @@ fn bind_events<'q>(
 
 /// The commit of one group under way.
 struct Commit<'a> {
-    log: &'a Log,
+    log: &'a Database,
     batches: &'a [Vec<StreamAppend>],
     answers: Vec<Option<Result<Appended, StoreError>>>,
     facts: Facts,
@@ -149,7 +149,7 @@ struct Commit<'a> {
 }
 
 impl<'a> Commit<'a> {
-    fn new(log: &'a Log, batches: &'a [Vec<StreamAppend>], deadline: Instant) -> Self {
+    fn new(log: &'a Database, batches: &'a [Vec<StreamAppend>], deadline: Instant) -> Self {
         Self {
             log,
             batches,
@@ -215,7 +215,7 @@ impl<'a> Commit<'a> {
 
     /// Gives up on what is still waiting of a round.
     fn fail(&mut self, round: &[usize], error: StoreError) {
-        let mut error = error.for_each();
+        let mut error = error.split();
         for index in round {
             self.answers[*index].get_or_insert_with(|| Err(error()));
         }

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use super::commit::Answer;
 use super::group::Group;
-use crate::database::handle::Log;
+use crate::database::handle::Database;
 
-impl Log {
+impl Database {
     /// Appends what is new of `events`, in their order, by `deadline`.
     pub(crate) async fn import(
         &self,
@@ -53,7 +53,7 @@ impl Log {
         for (stream, event) in new {
             let recorded = recorded.get(&event.id);
             if recorded.is_some_and(|recorded| !append_rules::is_same(stream, event, recorded)) {
-                return Err(StoreError::IdTaken { id: event.id });
+                return Err(StoreError::EventIdTaken { id: event.id });
             }
         }
         Ok(recorded.into_keys().collect())

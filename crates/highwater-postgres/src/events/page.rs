@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 
 use super::row::{Decoder, decode_error, required, text};
 use crate::database::calls::PgQuery;
-use crate::database::handle::Log;
+use crate::database::handle::Database;
 
 /// The bytes from which on payload and metadata do not come with their event, but are fetched once
 /// there is room for them: what the server sends to no purpose is little then.
@@ -21,7 +21,7 @@ pub(crate) struct Part {
     pub(crate) is_cut: bool,
 }
 
-impl Log {
+impl Database {
     /// Those events of `query` that fit on a page, of the `limit` that it asks for.
     pub(crate) async fn events_within(
         &self,

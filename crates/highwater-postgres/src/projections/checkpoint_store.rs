@@ -12,7 +12,7 @@ use sqlx::{Row, SqlStr};
 use super::row::{checkpoint, dead_letter};
 use crate::database::calls::PgQuery;
 use crate::database::error::store_error;
-use crate::database::handle::Log;
+use crate::database::handle::Database;
 use crate::store::PgStore;
 
 /// No lease is longer: beyond it lie dates that the database does not have.
@@ -162,7 +162,7 @@ impl CheckpointStore for PgStore {
     }
 }
 
-impl Log {
+impl Database {
     /// A query whose first parameters name the checkpoint.
     pub(crate) fn about(&self, sql: &SqlStr, key: &CheckpointKey) -> PgQuery {
         self.sql.query(sql).bind(key.projection.to_string()).bind(key.source.to_string())

@@ -14,12 +14,12 @@ use super::checkpoint_store::{lease_lost, not_moved};
 use super::row::checkpoint;
 use crate::database::calls::{PgQuery, waiting};
 use crate::database::error::store_error;
-use crate::database::handle::Log;
+use crate::database::handle::Database;
 
 /// One batch of a projection: its read model and its checkpoint commit together.
 #[derive(Debug)]
 pub struct PgTx {
-    log: Arc<Log>,
+    log: Arc<Database>,
     lease: Lease,
     tx: Transaction<'static, Postgres>,
     /// A change was dropped half-way, so that what has been written is not what was meant.
@@ -27,7 +27,7 @@ pub struct PgTx {
 }
 
 impl PgTx {
-    pub(crate) async fn begin(log: &Arc<Log>, lease: Lease) -> Result<Self, StoreError> {
+    pub(crate) async fn begin(log: &Arc<Database>, lease: Lease) -> Result<Self, StoreError> {
         let (deadline, log) = (log.deadline(), Arc::clone(log));
         let (pool, begin) = (log.pool.clone(), log.sql.begin.clone());
         let begun = async move {

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::database::calls::lock_wait;
-use crate::database::connections::Held;
+use crate::database::connections::DedicatedConnection;
 use crate::database::error::store_error;
-use crate::database::handle::Log;
+use crate::database::handle::Database;
 use crate::database::retry;
 use crate::database::statements::Statements;
 use crate::events::commit::{bind_group, refusal};
@@ -33,7 +33,7 @@ pub(crate) trait Entry: Send + Sync {
     fn id(&self) -> &SagaId;
     fn appends(&self) -> &[StreamAppend];
     fn statement(sql: &Statements) -> &SqlStr;
-    fn connection(log: &Log) -> &Held;
+    fn connection(log: &Database) -> &DedicatedConnection;
 
     /// Gives the statement all parameters but those of the events.
     fn bind<'q>(entries: &[&Self], query: PgQuery<'q>) -> PgQuery<'q>;
@@ -51,11 +51,11 @@ pub(crate) trait Entry: Send + Sync {
 
 pub(crate) type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
 
-impl Log {
+impl Database {
     /// Does each of the entries, or says why not, in as few calls as may be.
     ///
     /// What has not been done by `deadline` is not done.
-    pub(crate) async fn carry_out<E: Entry>(
+    pub(crate) async fn commit_sagas<E: Entry>(
         &self,
         entries: &[E],
         deadline: Instant,
@@ -75,7 +75,7 @@ impl Log {
 
 /// The commit of one batch under way.
 struct Commit<'a, E: Entry> {
-    log: &'a Log,
+    log: &'a Database,
     entries: &'a [E],
     answers: Vec<Option<Result<E::Answer, StoreError>>>,
     /// Entries whose events the log has already, and which need append none.
@@ -87,7 +87,7 @@ struct Commit<'a, E: Entry> {
 }
 
 impl<'a, E: Entry> Commit<'a, E> {
-    fn new(log: &'a Log, entries: &'a [E], deadline: Instant) -> Self {
+    fn new(log: &'a Database, entries: &'a [E], deadline: Instant) -> Self {
         let limits = &log.options.limits;
         let check = |entry: &E| match entry.appends() {
             [] => None,
@@ -130,8 +130,8 @@ impl<'a, E: Entry> Commit<'a, E> {
         taken.sort_unstable_by_key(|index| self.entries[*index].id());
         match self.call(&taken, &plan.group).await {
             Ok(row) => {
-                let unfit = self.learn(&taken, &plan.group, &row)?;
-                self.judge(&unfit).await
+                let rejected = self.learn(&taken, &plan.group, &row)?;
+                self.judge(&rejected).await
             }
             // Which of them the database cannot take shows when each is tried alone.
             Err(error) if error.class() == ErrorClass::Request && waiting.len() > 1 => {
@@ -146,7 +146,7 @@ impl<'a, E: Entry> Commit<'a, E> {
     async fn call(&self, taken: &[usize], group: &Group<'_>) -> Result<PgRow, StoreError> {
         let entries: Vec<&E> = taken.iter().map(|index| &self.entries[*index]).collect();
         let appends = || taken.iter().map(|index| !self.appends(*index).is_empty());
-        let Log { sql, pool, .. } = self.log;
+        let Database { sql, pool, .. } = self.log;
         let alone = || match entries[..] {
             [entry] if group.events().is_empty() => entry.alone(sql),
             _ => None,
@@ -187,30 +187,31 @@ impl<'a, E: Entry> Commit<'a, E> {
             self.log.announce(Position::from_sql(last)?);
             self.facts.learn_done(group, &Done { heads, last });
         }
-        let (mut unfit, mut is_any_due) = (Vec::new(), false);
+        let (mut rejected, mut is_any_due) = (Vec::new(), false);
         for &index in taken {
             if done.contains(self.entries[index].id().as_str()) {
                 let (answer, is_due) = self.entries[index].done(row).map_err(store_error)?;
                 self.answers[index] = Some(Ok(answer));
                 is_any_due |= is_due;
             } else {
-                unfit.push(index);
+                rejected.push(index);
             }
         }
         if is_any_due {
             self.log.sagas_due.ring_all();
         }
-        Ok(unfit)
+        Ok(rejected)
     }
 
     /// Answers entries that did not fit their sagas.
-    async fn judge(&mut self, unfit: &[usize]) -> Result<(), StoreError> {
-        if unfit.is_empty() {
+    async fn judge(&mut self, rejected: &[usize]) -> Result<(), StoreError> {
+        if rejected.is_empty() {
             return Ok(());
         }
-        let ids: Vec<&str> = unfit.iter().map(|index| self.entries[*index].id().as_str()).collect();
+        let ids: Vec<&str> =
+            rejected.iter().map(|index| self.entries[*index].id().as_str()).collect();
         let mut found = self.log.sagas(&ids, self.deadline).await?;
-        for &index in unfit {
+        for &index in rejected {
             let entry = &self.entries[index];
             self.answers[index] = match found.remove(entry.id().as_str()).transpose() {
                 Ok(saga) => entry.not_done(saga),
@@ -222,7 +223,7 @@ impl<'a, E: Entry> Commit<'a, E> {
 
     /// Gives up on what is still waiting of a round; what was done in it, or before, stays done.
     fn fail(&mut self, round: &[usize], error: StoreError) {
-        let mut error = error.for_each();
+        let mut error = error.split();
         for index in round {
             self.answers[*index].get_or_insert_with(|| Err(error()));
         }

@@ -12,8 +12,8 @@ use sqlx::{Row, SqlStr};
 
 use super::commit::{Entry, PgQuery};
 use super::store::microseconds;
-use crate::database::connections::Held;
-use crate::database::handle::Log;
+use crate::database::connections::DedicatedConnection;
+use crate::database::handle::Database;
 use crate::database::statements::Statements;
 use crate::events::row::decode_error;
 
@@ -32,7 +32,7 @@ impl Entry for NewSaga {
         &sql.create_sagas
     }
 
-    fn connection(log: &Log) -> &Held {
+    fn connection(log: &Database) -> &DedicatedConnection {
         &log.saga_creations
     }
 

@@ -10,7 +10,7 @@ use sqlx::postgres::PgConnection;
 use tokio::time::Instant;
 
 use super::row::{Unreadable, saga};
-use crate::database::handle::Log;
+use crate::database::handle::Database;
 use crate::database::retry;
 
 /// Sagas in one call.
@@ -24,7 +24,7 @@ pub(crate) type Found = HashMap<String, Result<SagaRecord, Unreadable>>;
 
 /// Has those who look for sagas while a call is under way share the next one, which begins after
 /// they have asked.
-pub(crate) fn group(log: &Arc<Log>) -> SagaReads {
+pub(crate) fn group(log: &Arc<Database>) -> SagaReads {
     let log = Arc::clone(log);
     GroupCommit::new(
         |ids| (0..ids.len()).map(|nth| nth < GROUP_MAX).collect(),
@@ -35,7 +35,7 @@ pub(crate) fn group(log: &Arc<Log>) -> SagaReads {
     )
 }
 
-impl Log {
+impl Database {
     /// Those of the sagas that there are, asked for until `deadline`.
     pub(crate) async fn sagas(&self, ids: &[&str], deadline: Instant) -> Result<Found, StoreError> {
         retry::until(deadline, |_| async {
@@ -54,7 +54,7 @@ impl Log {
         let found = match self.sagas(&texts, deadline).await {
             Ok(found) => found,
             Err(error) => {
-                let mut error = error.for_each();
+                let mut error = error.split();
                 return ids.iter().map(|_| Err(error())).collect();
             }
         };

@@ -9,8 +9,8 @@ use sqlx::{Row, SqlStr};
 
 use super::commit::{Entry, PgQuery};
 use super::store::microseconds;
-use crate::database::connections::Held;
-use crate::database::handle::Log;
+use crate::database::connections::DedicatedConnection;
+use crate::database::handle::Database;
 use crate::database::statements::Statements;
 use crate::projections::checkpoint_store::{signed, storable};
 
@@ -29,7 +29,7 @@ impl Entry for SagaTransition {
         &sql.record_sagas
     }
 
-    fn connection(log: &Log) -> &Held {
+    fn connection(log: &Database) -> &DedicatedConnection {
         &log.saga_records
     }
 

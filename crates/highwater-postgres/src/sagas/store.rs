@@ -21,7 +21,7 @@ use super::commit::Entry;
 use super::row::{Unreadable, claimed, counts, saga};
 use crate::database::calls::{lock_wait, waiting};
 use crate::database::error::store_error;
-use crate::database::handle::Log;
+use crate::database::handle::Database;
 use crate::database::retry;
 use crate::events::row::{decode_error, text};
 use crate::projections::checkpoint_store::{TTL_MAX, signed};
@@ -132,12 +132,12 @@ impl PgStore {
     async fn carried_out<E: Entry + 'static>(&self, entries: Vec<E>) -> Each<E::Answer> {
         let log = Arc::clone(self.log());
         let deadline = Instant::now() + log.options.append_timeout;
-        let work = async move { log.carry_out(&entries, deadline).await };
+        let work = async move { log.commit_sagas(&entries, deadline).await };
         self.log().apart(deadline, work).await
     }
 }
 
-impl Log {
+impl Database {
     /// Extends those of the leases that are the latest.
     async fn renew_sagas(
         &self,
@@ -188,7 +188,12 @@ impl Log {
         let (state, is_unwinding) = (seen.progress.state, seen.progress.is_unwinding);
         let pending = seen.request;
         let Some(admitted) = request.admitted(state, is_unwinding, pending) else {
-            return Err(StoreError::NotAllowed { id: seen.id.clone(), request, state, pending });
+            return Err(StoreError::SagaRequestRefused {
+                id: seen.id.clone(),
+                request,
+                state,
+                pending,
+            });
         };
         let query = self.sql.query(&self.sql.request_saga).bind(seen.id.as_str());
         let query = query.bind(admitted.map(SagaRequest::as_str)).bind(state.as_str());

@@ -8,7 +8,7 @@ use std::ops::Range;
 /// the part until the event at fault stands alone, so that the events before it are committed
 /// and only it is retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cut {
+pub(crate) struct Bisection {
     /// Events of the page.
     len: usize,
     /// The first event that is not done.
@@ -32,7 +32,7 @@ pub(crate) enum Failed {
     Alone(u32),
 }
 
-impl Cut {
+impl Bisection {
     /// A page of `len` events in parts of `step`.
     pub(crate) fn new(len: usize, step: usize) -> Self {
         Self { len, at: 0, step: step.max(1), suspect_end: 0, size: 0, attempts: 0 }
@@ -81,7 +81,7 @@ mod tests {
     /// Applies a page in which every part with one of `poison` fails; the parts that were done,
     /// the events that failed alone, and the number of tries.
     fn run(len: usize, step: usize, poison: &[usize], told: bool) -> (Vec<usize>, usize) {
-        let mut cut = Cut::new(len, step);
+        let mut cut = Bisection::new(len, step);
         let (mut alone, mut tries, mut end) = (Vec::new(), 0, 0);
         while let Some(part) = cut.next() {
             assert_eq!(part.start, end, "parts follow each other");
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn attempts_count_for_one_event_only() {
-        let mut cut = Cut::new(2, 1);
+        let mut cut = Bisection::new(2, 1);
         assert_eq!(cut.failed(None), Failed::Alone(1));
         assert_eq!(cut.failed(Some(0)), Failed::Alone(2));
         cut.done();

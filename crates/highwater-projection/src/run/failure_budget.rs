@@ -8,21 +8,21 @@ use crate::options::ProjectionOptions;
 
 /// Counts failures of the store in a row, which are blamed on no event.
 #[derive(Debug)]
-pub(crate) struct Patience<'a> {
+pub(crate) struct FailureBudget<'a> {
     options: &'a ProjectionOptions,
     failures: u32,
 }
 
 /// What follows from a failure of the store.
 #[derive(Debug)]
-pub(crate) enum Bear {
+pub(crate) enum Verdict {
     /// Try again after this long.
     Wait(Duration),
     /// It was one too many.
     GiveUp(StoreError),
 }
 
-impl<'a> Patience<'a> {
+impl<'a> FailureBudget<'a> {
     pub(crate) fn new(options: &'a ProjectionOptions) -> Self {
         Self { options, failures: 0 }
     }
@@ -33,17 +33,17 @@ impl<'a> Patience<'a> {
     }
 
     /// The store has failed with `error`.
-    pub(crate) fn bear(&mut self, error: StoreError) -> Bear {
+    pub(crate) fn on_failure(&mut self, error: StoreError) -> Verdict {
         let wait = self.options.poll_backoff.draw(self.failures);
         self.failures = self.failures.saturating_add(1);
         if self.options.max_poll_failures.is_some_and(|max| self.failures >= max) {
-            return Bear::GiveUp(error);
+            return Verdict::GiveUp(error);
         }
-        Bear::Wait(wait)
+        Verdict::Wait(wait)
     }
 
     /// Whether operators should hear of it: one failure that passes is not worth their time.
-    pub(crate) fn is_worn(&self) -> bool {
+    pub(crate) fn is_low(&self) -> bool {
         self.failures > 2
     }
 }

@@ -14,8 +14,8 @@ use highwater_core::{
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::failure_budget::Patience;
-use super::lease::Held;
+use super::failure_budget::FailureBudget;
+use super::lease::LeaseGuard;
 use super::progress::{Due, Place, Progress};
 use super::reader::Reader;
 use super::worker::{Ended, Worker};
@@ -24,7 +24,7 @@ use crate::error::{Reason, SourceChanged};
 use crate::options::{CheckpointPolicy, Mode, ProjectionOptions};
 use crate::status::ProjectionState;
 
-use page::Flow;
+use page::PageResult;
 
 /// How often a long catch-up is logged.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
@@ -33,7 +33,7 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 /// successor begins with what the store really holds.
 pub(crate) struct Follower<'a, S> {
     worker: &'a Worker<S>,
-    held: &'a Held,
+    held: &'a LeaseGuard,
     progress: &'a mut Progress,
     applier: Box<dyn Applier>,
     reader: Reader,
@@ -47,14 +47,14 @@ pub(crate) struct Follower<'a, S> {
 
 /// Why a follower goes no further.
 #[derive(Debug)]
-pub(crate) enum Halt {
+pub(crate) enum StopReason {
     /// The store failed, or somebody else has the lease.
     Store(StoreError),
     /// The projection gives up.
     GaveUp(Reason),
 }
 
-impl From<StoreError> for Halt {
+impl From<StoreError> for StopReason {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
@@ -64,9 +64,9 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
     /// Begins at the checkpoint; refuses to begin on another log than the checkpoint was made on.
     pub(crate) async fn resume(
         worker: &'a Worker<S>,
-        held: &'a Held,
+        held: &'a LeaseGuard,
         progress: &'a mut Progress,
-    ) -> Result<Self, Halt> {
+    ) -> Result<Self, StopReason> {
         let projection = &worker.projection;
         let row = worker.checkpoint(held).await?;
         let now = Instant::now();
@@ -101,7 +101,10 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
     /// Reads, applies and commits page after page; waits at the end of the log for more.
     ///
     /// A catch-up ends where the log ended when it began, whatever is appended meanwhile.
-    pub(crate) async fn follow(&mut self, patience: &mut Patience<'_>) -> Result<Ended, Halt> {
+    pub(crate) async fn follow(
+        &mut self,
+        budget: &mut FailureBudget<'_>,
+    ) -> Result<Ended, StopReason> {
         let is_catch_up = self.worker.mode == Mode::CatchUpThenStop;
         let target = if is_catch_up { self.worker.target().await? } else { None };
         loop {
@@ -117,10 +120,10 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
             if !page.is_end {
                 self.worker.projection.set_state(ProjectionState::CatchingUp);
             }
-            if self.apply(&page).await? == Flow::Interrupted {
+            if self.apply(&page).await? == PageResult::Interrupted {
                 continue;
             }
-            patience.restore();
+            budget.restore();
             if is_catch_up && (page.is_end || self.progress.reached() >= target) {
                 self.save().await?;
                 return Ok(Ended::CaughtUp(self.progress.saved().offset));
@@ -133,7 +136,7 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
     }
 
     /// Waits at the end of the log until there may be something to do.
-    async fn idle(&mut self) -> Result<(), Halt> {
+    async fn idle(&mut self) -> Result<(), StopReason> {
         self.worker.projection.set_state(ProjectionState::Live);
         let poll_interval = self.options().poll_interval;
         loop {
@@ -173,7 +176,7 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
     }
 
     /// Rebuilds when the hint of the heartbeat is true.
-    async fn rebuild_if_requested(&mut self) -> Result<(), Halt> {
+    async fn rebuild_if_requested(&mut self) -> Result<(), StopReason> {
         let is_hinted = self.can_rebuild() && self.held.take_rebuild_hint();
         if is_hinted && self.worker.checkpoint(self.held).await?.rebuild_requested {
             self.rebuild().await?;
@@ -182,7 +185,7 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
     }
 
     /// Empties the read model and begins with the first event, if the projection allows it.
-    async fn rebuild(&mut self) -> Result<(), Halt> {
+    async fn rebuild(&mut self) -> Result<(), StopReason> {
         if !self.can_rebuild() {
             let text = "a rebuild is requested, but this projection cannot be rebuilt";
             tracing::warn!(projection = %self.name(), text);
@@ -201,11 +204,12 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
     }
 
     /// Refuses to add to a read model, or to repeat effects, that came from another source.
-    async fn refuse_other_sources(&self) -> Result<(), Halt> {
+    async fn refuse_other_sources(&self) -> Result<(), StopReason> {
         let others = self.other_sources().await?;
         let followed = others.iter().find(|row| row.last_processed_offset.is_some());
-        followed
-            .map_or(Ok(()), |other| Err(Halt::GaveUp(Reason::lasting(SourceChanged::from(other)))))
+        followed.map_or(Ok(()), |other| {
+            Err(StopReason::GaveUp(Reason::lasting(SourceChanged::from(other))))
+        })
     }
 
     /// What the projection followed under the same name, in an earlier release perhaps.
@@ -216,7 +220,7 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
         Ok(rows)
     }
 
-    async fn save_if_due(&mut self, is_batch_end: bool) -> Result<(), Halt> {
+    async fn save_if_due(&mut self, is_batch_end: bool) -> Result<(), StopReason> {
         let options = self.options();
         let (policy, interval) = (options.checkpoint, options.poll_interval);
         match self.progress.due(policy, interval, is_batch_end, Instant::now()) {
@@ -230,7 +234,7 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
     ///
     /// The place that was merely scanned is looked up, so that each checkpoint names the event
     /// that it stands at.
-    async fn save(&mut self) -> Result<(), Halt> {
+    async fn save(&mut self) -> Result<(), StopReason> {
         let Some(scanned) = self.progress.scanned() else { return Ok(self.save_done().await?) };
         let to = Place::new(Some(scanned), self.event_at(scanned).await?);
         Ok(self.save_to(to).await?)
@@ -288,7 +292,7 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
 }
 
 /// Returns once something more urgent than waiting may have come up.
-async fn interrupted<S>(worker: &Worker<S>, held: &Held) {
+async fn interrupted<S>(worker: &Worker<S>, held: &LeaseGuard) {
     tokio::select! {
         () = worker.stop.cancelled() => {}
         () = held.rebuild_hinted(), if worker.projection.definition.can_rebuild => {}

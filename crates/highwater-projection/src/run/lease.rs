@@ -17,7 +17,7 @@ use super::busy::{Busy, BusyGuard, Work};
 const RENEWALS: u32 = 3;
 
 /// A lease, the heartbeat that renews it, and what user code is at; dropped, it is given back.
-pub(crate) struct Held {
+pub(crate) struct LeaseGuard {
     lease: Lease,
     news: Arc<watch::Sender<News>>,
     busy: Arc<Busy>,
@@ -35,7 +35,7 @@ struct News {
     rebuild_requested: bool,
 }
 
-impl Held {
+impl LeaseGuard {
     /// Takes the lease, or nothing when somebody else has it.
     pub(crate) async fn acquire<S: CheckpointStore + Clone>(
         store: &S,
@@ -121,7 +121,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for LeaseGuard {
     /// Whoever drops the worker, a lost lease included, has not died: the next one goes on at once.
     fn drop(&mut self) {
         drop(self.begin_release());

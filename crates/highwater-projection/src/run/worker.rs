@@ -11,10 +11,10 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::failure_budget::{Bear, Patience};
-use super::follower::{Follower, Halt};
+use super::failure_budget::{FailureBudget, Verdict};
+use super::follower::{Follower, StopReason};
 use super::host;
-use super::lease::Held;
+use super::lease::LeaseGuard;
 use super::progress::{Place, Progress};
 use super::registered::Registered;
 use super::trials::Trials;
@@ -52,7 +52,7 @@ pub(crate) enum Ended {
 
 /// Whether a standby has something to do.
 enum Turn {
-    Lead(Held),
+    Lead(LeaseGuard),
     Wait,
     Done(Option<Offset>),
 }
@@ -121,7 +121,7 @@ impl<S: CheckpointStore + Clone> Worker<S> {
                     self.pause(self.projection.options.standby_interval).await;
                 }
                 Err(reason) => {
-                    self.last_words(&held, &with_causes(&*reason.error)).await;
+                    self.record_final_error(&held, &with_causes(&*reason.error)).await;
                     held.release().await;
                     return Err(reason);
                 }
@@ -134,15 +134,15 @@ impl<S: CheckpointStore + Clone> Worker<S> {
         if self.mode == Mode::Continuous {
             self.projection.set_state(ProjectionState::Standby);
         }
-        let mut patience = Patience::new(&self.projection.options);
+        let mut budget = FailureBudget::new(&self.projection.options);
         while !self.stop.is_cancelled() {
             let wait = match self.try_turn().await {
                 Ok(Turn::Wait) => {
-                    patience.restore();
+                    budget.restore();
                     self.projection.options.standby_interval
                 }
                 Ok(turn) => return Ok(turn),
-                Err(error) => self.bear(&mut patience, error)?,
+                Err(error) => self.on_failure(&mut budget, error)?,
             };
             self.pause(wait).await;
         }
@@ -152,7 +152,7 @@ impl<S: CheckpointStore + Clone> Worker<S> {
     async fn try_turn(&self) -> Result<Turn, StoreError> {
         let (key, ttl) = (self.projection.key(), self.projection.options.lease_ttl);
         // An answer that takes longer than the time to live would tell of an expired lease.
-        let acquire = Held::acquire(&self.store, key, &self.owner, ttl);
+        let acquire = LeaseGuard::acquire(&self.store, key, &self.owner, ttl);
         let acquired = timeout(ttl, acquire).await;
         if let Some(held) = acquired.map_err(|late| StoreError::Unavailable(late.into()))?? {
             return Ok(Turn::Lead(held));
@@ -170,30 +170,30 @@ impl<S: CheckpointStore + Clone> Worker<S> {
 
     /// Follows the source, again and again from the checkpoint when the store fails; `None` when
     /// the lease is lost.
-    async fn lead(&self, held: &Held) -> Result<Option<Ended>, Reason> {
+    async fn lead(&self, held: &LeaseGuard) -> Result<Option<Ended>, Reason> {
         tracing::info!(projection = %self.name(), epoch = held.lease().epoch, "leads");
-        let mut patience = Patience::new(&self.projection.options);
+        let mut budget = FailureBudget::new(&self.projection.options);
         let mut progress = Progress::at(Place::default(), Instant::now());
         loop {
             self.projection.set_state(ProjectionState::CatchingUp);
             let followed = match Follower::resume(self, held, &mut progress).await {
-                Ok(mut follower) => follower.follow(&mut patience).await,
+                Ok(mut follower) => follower.follow(&mut budget).await,
                 Err(halt) => Err(halt),
             };
             let error = match followed {
                 Ok(ended) => return Ok(Some(ended)),
-                Err(Halt::GaveUp(reason)) => return Err(reason),
-                Err(Halt::Store(StoreError::LeaseLost { .. })) => return Ok(None),
-                Err(Halt::Store(moved @ StoreError::CheckpointMoved { .. })) => {
+                Err(StopReason::GaveUp(reason)) => return Err(reason),
+                Err(StopReason::Store(StoreError::LeaseLost { .. })) => return Ok(None),
+                Err(StopReason::Store(moved @ StoreError::CheckpointMoved { .. })) => {
                     tracing::warn!(projection = %self.name(), %moved, "goes on from there");
                     self.pause(self.projection.options.standby_interval).await;
                     continue;
                 }
-                Err(Halt::Store(error)) => error,
+                Err(StopReason::Store(error)) => error,
             };
             let text = with_causes(&error);
-            let wait = self.bear(&mut patience, error)?;
-            if patience.is_worn() && self.note_error(held, &text).await.is_err() {
+            let wait = self.on_failure(&mut budget, error)?;
+            if budget.is_low() && self.note_error(held, &text).await.is_err() {
                 return Ok(None);
             }
             self.projection.set_state(ProjectionState::Retrying);
@@ -205,7 +205,7 @@ impl<S: CheckpointStore + Clone> Worker<S> {
     }
 
     /// The checkpoint, as long as it is under the lease.
-    pub(crate) async fn checkpoint(&self, held: &Held) -> Result<Checkpoint, StoreError> {
+    pub(crate) async fn checkpoint(&self, held: &LeaseGuard) -> Result<Checkpoint, StoreError> {
         let lease = held.lease();
         let row = self.store.checkpoint(&lease.key).await?;
         let row = row.filter(|row| row.epoch == lease.epoch);
@@ -225,9 +225,13 @@ impl<S: CheckpointStore + Clone> Worker<S> {
 
     /// Keeps `error` for operators; that it cannot be kept stops nothing, unless the lease is
     /// lost.
-    pub(crate) async fn note_error(&self, held: &Held, error: &str) -> Result<(), Halt> {
+    pub(crate) async fn note_error(
+        &self,
+        held: &LeaseGuard,
+        error: &str,
+    ) -> Result<(), StopReason> {
         match self.store.record_error(held.lease(), error).await {
-            Err(lost @ StoreError::LeaseLost { .. }) => Err(Halt::Store(lost)),
+            Err(lost @ StoreError::LeaseLost { .. }) => Err(StopReason::Store(lost)),
             Err(failed) => {
                 tracing::warn!(projection = %self.name(), %failed, error, "an error is not kept");
                 Ok(())
@@ -242,7 +246,7 @@ impl<S: CheckpointStore + Clone> Worker<S> {
     }
 
     /// Keeps the error that the projection gives up with, if the store lets it.
-    async fn last_words(&self, held: &Held, error: &str) {
+    async fn record_final_error(&self, held: &LeaseGuard, error: &str) {
         for attempt in 0..LAST_WORDS {
             match self.store.record_error(held.lease(), error).await {
                 Err(failed) if failed.is_transient() => {
@@ -253,14 +257,18 @@ impl<S: CheckpointStore + Clone> Worker<S> {
         }
     }
 
-    fn bear(&self, patience: &mut Patience<'_>, error: StoreError) -> Result<Duration, Reason> {
+    fn on_failure(
+        &self,
+        budget: &mut FailureBudget<'_>,
+        error: StoreError,
+    ) -> Result<Duration, Reason> {
         let text = with_causes(&error);
-        match patience.bear(error) {
-            Bear::Wait(wait) => {
+        match budget.on_failure(error) {
+            Verdict::Wait(wait) => {
                 tracing::warn!(projection = %self.name(), error = text, ?wait, "the store failed");
                 Ok(wait)
             }
-            Bear::GiveUp(error) => Err(Reason::passing(error)),
+            Verdict::GiveUp(error) => Err(Reason::passing(error)),
         }
     }
 

@@ -22,19 +22,24 @@ pub(crate) trait Definition: Send + Sync {
     fn publishes_events(&self) -> bool;
 
     /// Runs or compensates a step.
-    async fn go(&self, at: usize, data: &Payload, cx: &StepContext) -> Result<Payload, Trouble>;
+    async fn call(
+        &self,
+        at: usize,
+        data: &Payload,
+        cx: &StepContext,
+    ) -> Result<Payload, StepFailure>;
     fn timeout(&self, at: usize) -> Duration;
     fn retry(&self, at: usize, direction: Direction, error: &StepError) -> RetryPolicy;
 
     /// What a wait waits for, and how long.
-    fn awaited(&self, at: usize, data: &Payload) -> Result<Awaited, Trouble>;
+    fn awaited(&self, at: usize, data: &Payload) -> Result<Awaited, StepFailure>;
     /// Hands a wait its signal or, with `None`, tells it that the time is up.
     fn arrived(
         &self,
         at: usize,
         data: &Payload,
         signal: Option<&Signal>,
-    ) -> Result<Payload, Trouble>;
+    ) -> Result<Payload, StepFailure>;
 }
 
 /// What a wait waits for, and how long.
@@ -42,14 +47,14 @@ pub(crate) type Awaited = (SignalKey, Option<Duration>);
 
 /// Why there is no new state.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum StepFailure {
     /// The step says so.
     Step(StepError),
     /// The stored state is not one that the definition can read.
     Unreadable(String),
 }
 
-impl From<StepError> for Trouble {
+impl From<StepError> for StepFailure {
     fn from(error: StepError) -> Self {
         Self::Step(error)
     }
@@ -77,14 +82,14 @@ impl<S> Clone for Element<S> {
 /// A [`Step`] behind a pointer.
 #[async_trait]
 pub(crate) trait AnyStep<S>: Send + Sync {
-    async fn go(&self, state: &mut S, cx: &StepContext) -> StepResult;
+    async fn call(&self, state: &mut S, cx: &StepContext) -> StepResult;
     fn timeout(&self) -> Duration;
     fn retry(&self, direction: Direction, error: &StepError) -> RetryPolicy;
 }
 
 #[async_trait]
 impl<S: Send + 'static, T: Step<S>> AnyStep<S> for T {
-    async fn go(&self, state: &mut S, cx: &StepContext) -> StepResult {
+    async fn call(&self, state: &mut S, cx: &StepContext) -> StepResult {
         match cx.direction {
             Direction::Run => self.run(state, cx).await,
             Direction::Compensate => self.compensate(state, cx).await,
@@ -143,10 +148,10 @@ impl<S> Checked<S> {
         }
     }
 
-    fn wait(&self, at: usize) -> Result<&Arc<dyn AnyWait<S>>, Trouble> {
+    fn wait(&self, at: usize) -> Result<&Arc<dyn AnyWait<S>>, StepFailure> {
         match self.element(at) {
             Some(Element::Wait(wait)) => Ok(wait),
-            _ => Err(Trouble::Unreadable(format!("its step {at} is not a wait"))),
+            _ => Err(StepFailure::Unreadable(format!("its step {at} is not a wait"))),
         }
     }
 }
@@ -182,11 +187,16 @@ where
         self.publishes_events
     }
 
-    async fn go(&self, at: usize, data: &Payload, cx: &StepContext) -> Result<Payload, Trouble> {
+    async fn call(
+        &self,
+        at: usize,
+        data: &Payload,
+        cx: &StepContext,
+    ) -> Result<Payload, StepFailure> {
         let mut state: S = read(data)?;
         let step = self.step(at);
-        let step = step.ok_or_else(|| Trouble::Unreadable(format!("it has no step {at}")))?;
-        step.go(&mut state, cx).await?;
+        let step = step.ok_or_else(|| StepFailure::Unreadable(format!("it has no step {at}")))?;
+        step.call(&mut state, cx).await?;
         write(&state)
     }
 
@@ -198,7 +208,7 @@ where
         self.step(at).map_or(RetryPolicy::NEVER, |step| step.retry(direction, error))
     }
 
-    fn awaited(&self, at: usize, data: &Payload) -> Result<Awaited, Trouble> {
+    fn awaited(&self, at: usize, data: &Payload) -> Result<Awaited, StepFailure> {
         let (key, timeout) = self.wait(at)?.awaited(&read(data)?);
         Ok((SignalKey::new(key).map_err(StepError::abort)?, timeout))
     }
@@ -208,15 +218,15 @@ where
         at: usize,
         data: &Payload,
         signal: Option<&Signal>,
-    ) -> Result<Payload, Trouble> {
+    ) -> Result<Payload, StepFailure> {
         let mut state: S = read(data)?;
         self.wait(at)?.arrived(&mut state, signal)?;
         write(&state)
     }
 }
 
-fn read<S: DeserializeOwned>(data: &Payload) -> Result<S, Trouble> {
-    data.to().map_err(|error| Trouble::Unreadable(format!("its state cannot be read: {error}")))
+fn read<S: DeserializeOwned>(data: &Payload) -> Result<S, StepFailure> {
+    data.to().map_err(|error| StepFailure::Unreadable(format!("its state cannot be read: {error}")))
 }
 
 /// The state as JSON that reads back as a state: a saga whose state cannot be read is one that
@@ -224,8 +234,8 @@ fn read<S: DeserializeOwned>(data: &Payload) -> Result<S, Trouble> {
 ///
 /// A state that cannot be kept leaves its step in doubt: what the step did has happened. It is
 /// not tried again, which would leave the same.
-fn write<S: Serialize + DeserializeOwned>(state: &S) -> Result<Payload, Trouble> {
-    let lasting = |error| Trouble::Step(StepError::lasting(Unkept(error)));
+fn write<S: Serialize + DeserializeOwned>(state: &S) -> Result<Payload, StepFailure> {
+    let lasting = |error| StepFailure::Step(StepError::lasting(Unkept(error)));
     let data = Payload::of(state).map_err(lasting)?;
     data.to::<S>().map_err(lasting)?;
     Ok(data)

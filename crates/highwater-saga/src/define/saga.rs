@@ -201,7 +201,7 @@ where
     RunFuture: Future<Output = StepResult> + Send + 'static,
     CompensateFuture: Future<Output = StepResult> + Send + 'static,
 {
-    async fn go(&self, state: &mut SagaData, cx: &StepContext) -> StepResult {
+    async fn call(&self, state: &mut SagaData, cx: &StepContext) -> StepResult {
         match cx.direction {
             Direction::Run => (self.run)(state.clone(), cx.clone()).await,
             Direction::Compensate => (self.compensate)(state.clone(), cx.clone()).await,

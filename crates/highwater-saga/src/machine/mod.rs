@@ -1,14 +1,14 @@
 //! What a saga does next: pure decisions, no I/O, no clock.
 
-mod moves;
+mod decision;
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use highwater_core::{Payload, SagaProgress, SagaRequest, SagaState, SignalKey, StepOutcome};
 
-pub(crate) use moves::{Move, Then, Times};
-use moves::{
+pub(crate) use decision::{Decision, Then, Times};
+use decision::{
     advance, come_back, entry, give_up, is_stuck, moving, newest_effect, turn_round, unwind,
 };
 
@@ -27,7 +27,7 @@ pub(crate) enum Stage {
 
 /// Where a saga stands, as far as it matters for what comes next.
 #[derive(Debug, Clone)]
-pub(crate) struct Standing {
+pub(crate) struct Situation {
     pub(crate) plan: Vec<(String, Stage)>,
     pub(crate) progress: SagaProgress,
     /// What is left of the timer; zero once it has run out, `None` when none was set.
@@ -40,10 +40,10 @@ pub(crate) struct Standing {
 /// What comes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Try this, then ask [`Standing::after`].
+    /// Try this, then ask [`Situation::after`].
     Try(Attempt),
     /// Record this.
-    Write(Move),
+    Write(Decision),
 }
 
 /// Something that only the user's code can answer, about the step with this index.
@@ -74,7 +74,7 @@ pub(crate) enum Outcome {
     Unreadable(String),
 }
 
-impl Standing {
+impl Situation {
     /// What comes next, given what the saga has been asked.
     pub(crate) fn next(&self, request: Option<SagaRequest>) -> Next {
         use SagaState::{Failed, Paused};
@@ -91,14 +91,14 @@ impl Standing {
     }
 
     /// What a step's attempt leads to.
-    pub(crate) fn after(&self, attempt: Attempt, outcome: Outcome, times: Times) -> Move {
+    pub(crate) fn after(&self, attempt: Attempt, outcome: Outcome, times: Times) -> Decision {
         match (attempt, outcome) {
             (_, Outcome::Unreadable(error)) => self.unreadable(error, None),
             (_, Outcome::Waiting { key, timeout }) => self.waiting(key, timeout),
             (_, Outcome::PassedOver(error)) => self.passed_over(&error),
             (Attempt::Compensate(at), outcome) => self.compensated(at, outcome, times),
             (Attempt::Receive(at), outcome) => {
-                Move { consumes: true, ..self.ran(at, outcome, times) }
+                Decision { consumes: true, ..self.ran(at, outcome, times) }
             }
             (Attempt::Run(at) | Attempt::Await(at) | Attempt::TimeOut(at), outcome) => {
                 self.ran(at, outcome, times)
@@ -146,7 +146,7 @@ impl Standing {
     }
 
     /// Says that the current step is begun although it was lost before.
-    pub(crate) fn begun(&self) -> Move {
+    pub(crate) fn begun(&self) -> Decision {
         let mut made = self.stay();
         if let Some(at) = self.suspect() {
             made.progress.steps[at].is_begun_again = true;
@@ -173,7 +173,7 @@ impl Standing {
     /// Rests, with this explanation, until somebody who can read the saga takes it up.
     ///
     /// A cancellation that was asked for is kept: the saga goes on by compensating.
-    pub(crate) fn unreadable(&self, error: String, request: Option<SagaRequest>) -> Move {
+    pub(crate) fn unreadable(&self, error: String, request: Option<SagaRequest>) -> Decision {
         let mut progress = self.progress.clone();
         if request == Some(SagaRequest::Cancel) {
             turn_round(&mut progress);
@@ -182,13 +182,13 @@ impl Standing {
         if !progress.state.is_at_rest() {
             progress.state = SagaState::Paused;
         }
-        Move { progress, timer: self.timer, then: Then::Rest, consumes: false }
+        Decision { progress, timer: self.timer, then: Then::Rest, consumes: false }
     }
 
     /// No change but that a request is answered, or the lease given back.
-    pub(crate) fn stay(&self) -> Move {
+    pub(crate) fn stay(&self) -> Decision {
         let then = if self.progress.state.is_at_rest() { Then::Rest } else { Then::Continue };
-        Move { progress: self.progress.clone(), timer: self.timer, then, consumes: false }
+        Decision { progress: self.progress.clone(), timer: self.timer, then, consumes: false }
     }
 
     fn at(&self) -> usize {
@@ -200,7 +200,7 @@ impl Standing {
     }
 
     fn sleep(&self) -> Next {
-        Next::Write(Move { then: Then::Sleep, ..self.stay() })
+        Next::Write(Decision { then: Then::Sleep, ..self.stay() })
     }
 
     fn forward(&self) -> Next {
@@ -218,7 +218,7 @@ impl Standing {
             Stage::Wait if self.timer.is_none() => self.sleep(),
             Stage::Delay(delay) if self.timer.is_none() => {
                 let timer = Some(delay);
-                Next::Write(Move { timer, then: Then::Sleep, ..self.stay() })
+                Next::Write(Decision { timer, then: Then::Sleep, ..self.stay() })
             }
             _ if self.is_timer_running() => self.sleep(),
             Stage::Step => Next::Try(Attempt::Run(at)),
@@ -239,8 +239,8 @@ impl Standing {
         }
     }
 
-    fn ran(&self, at: usize, outcome: Outcome, times: Times) -> Move {
-        let mut made = Move { timer: None, ..self.stay() };
+    fn ran(&self, at: usize, outcome: Outcome, times: Times) -> Decision {
+        let mut made = Decision { timer: None, ..self.stay() };
         let step = entry(&mut made.progress, &self.plan, at, times);
         come_back(step);
         step.attempts += 1;
@@ -259,14 +259,14 @@ impl Standing {
                     return give_up(made, &self.plan, &reason);
                 }
                 made.progress.error = Some(reason);
-                Move { timer: retry_in, then: Then::Sleep, ..made }
+                Decision { timer: retry_in, then: Then::Sleep, ..made }
             }
             Outcome::Waiting { .. } | Outcome::PassedOver(_) | Outcome::Unreadable(_) => made,
         }
     }
 
-    fn compensated(&self, at: usize, outcome: Outcome, times: Times) -> Move {
-        let mut made = Move { timer: None, ..self.stay() };
+    fn compensated(&self, at: usize, outcome: Outcome, times: Times) -> Decision {
+        let mut made = Decision { timer: None, ..self.stay() };
         let step = entry(&mut made.progress, &self.plan, at, times);
         come_back(step);
         step.compensation_attempts += 1;
@@ -278,43 +278,43 @@ impl Standing {
             }
             Outcome::Failed { error, retry_in: Some(delay), .. } => {
                 step.error = Some(error);
-                Move { timer: Some(delay), then: Then::Sleep, ..made }
+                Decision { timer: Some(delay), then: Then::Sleep, ..made }
             }
             Outcome::Failed { error, retry_in: None, .. } => {
                 step.outcome = StepOutcome::Stuck;
                 step.error = Some(error.clone());
                 made.progress.error = Some(format!("compensation of step {}: {error}", step.step));
                 made.progress.state = SagaState::Failed;
-                Move { then: Then::Rest, ..made }
+                Decision { then: Then::Rest, ..made }
             }
             Outcome::Waiting { .. } | Outcome::PassedOver(_) | Outcome::Unreadable(_) => made,
         }
     }
 
-    fn waiting(&self, key: SignalKey, timeout: Option<Duration>) -> Move {
-        let mut made = Move { timer: timeout, then: Then::Sleep, ..self.stay() };
+    fn waiting(&self, key: SignalKey, timeout: Option<Duration>) -> Decision {
+        let mut made = Decision { timer: timeout, then: Then::Sleep, ..self.stay() };
         made.progress.waiting_for = Some(key);
         made.progress.steps.iter_mut().for_each(come_back);
         made
     }
 
     /// Waits on for what is left of the time.
-    fn passed_over(&self, error: &str) -> Move {
-        let mut made = Move { then: Then::Sleep, consumes: true, ..self.stay() };
+    fn passed_over(&self, error: &str) -> Decision {
+        let mut made = Decision { then: Then::Sleep, consumes: true, ..self.stay() };
         made.progress.steps.iter_mut().for_each(come_back);
         made.progress.error = Some(format!("a signal was passed over: {error}"));
         made
     }
 
-    fn resumed(&self) -> Move {
-        let mut made = Move { then: Then::Continue, ..self.stay() };
+    fn resumed(&self) -> Decision {
+        let mut made = Decision { then: Then::Continue, ..self.stay() };
         made.progress.state = moving(self.progress.is_unwinding);
         made
     }
 
     /// The compensation that gave up has all its attempts again.
-    fn retried(&self) -> Move {
-        let mut made = Move { timer: None, then: Then::Continue, ..self.stay() };
+    fn retried(&self) -> Decision {
+        let mut made = Decision { timer: None, then: Then::Continue, ..self.stay() };
         made.progress.state = SagaState::Compensating;
         for step in made.progress.steps.iter_mut().filter(|step| is_stuck(step)) {
             step.compensation_attempts = 0;
@@ -322,8 +322,8 @@ impl Standing {
         made
     }
 
-    fn skipped(&self) -> Move {
-        let mut made = Move { timer: None, ..self.stay() };
+    fn skipped(&self) -> Decision {
+        let mut made = Decision { timer: None, ..self.stay() };
         for step in made.progress.steps.iter_mut().filter(|step| is_stuck(step)) {
             step.outcome = StepOutcome::Skipped;
         }

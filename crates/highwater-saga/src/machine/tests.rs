@@ -15,8 +15,8 @@ fn json(text: &str) -> Payload {
 }
 
 /// A saga that runs, having finished the first `done` steps.
-fn at(done: usize) -> Standing {
-    let mut standing = Standing {
+fn at(done: usize) -> Situation {
+    let mut standing = Situation {
         plan: plan(),
         progress: SagaProgress { state: SagaState::Running, ..SagaProgress::new(json("0")) },
         timer: None,
@@ -31,10 +31,10 @@ fn at(done: usize) -> Standing {
 }
 
 /// A saga that has given up with the first `done` steps finished.
-fn unwinding(done: usize) -> Standing {
+fn unwinding(done: usize) -> Situation {
     let standing = at(done);
     let made = give_up(standing.stay(), &standing.plan, "enough");
-    Standing { progress: made.progress, ..standing }
+    Situation { progress: made.progress, ..standing }
 }
 
 fn times() -> Times {
@@ -45,14 +45,14 @@ fn failed(is_in_doubt: bool, retry_in: Option<Duration>) -> Outcome {
     Outcome::Failed { error: "no".to_owned(), is_in_doubt, retry_in }
 }
 
-fn written(next: Next) -> Move {
+fn written(next: Next) -> Decision {
     match next {
         Next::Write(made) => made,
         Next::Try(attempt) => panic!("a move was expected, not {attempt:?}"),
     }
 }
 
-fn state(made: &Move) -> (SagaState, Then) {
+fn state(made: &Decision) -> (SagaState, Then) {
     (made.progress.state, made.then)
 }
 
@@ -135,12 +135,12 @@ fn what_is_given_up_is_compensated_only_when_in_doubt_and_newest_first() {
 
 #[test]
 fn past_its_deadline_a_saga_gives_up_before_a_step_and_instead_of_a_retry() {
-    let standing = Standing { is_past_deadline: true, ..at(3) };
+    let standing = Situation { is_past_deadline: true, ..at(3) };
     let made = written(standing.next(None));
     assert_eq!(state(&made), (SagaState::Compensating, Then::Continue));
     let made = standing.after(Attempt::Run(3), failed(false, Some(MINUTE)), times());
     assert_eq!(state(&made), (SagaState::Compensating, Then::Continue));
-    let standing = Standing { is_past_deadline: true, ..unwinding(1) };
+    let standing = Situation { is_past_deadline: true, ..unwinding(1) };
     assert_eq!(standing.next(None), Next::Try(Attempt::Compensate(0)));
 }
 
@@ -151,7 +151,7 @@ fn compensations_go_on_to_the_end_and_skip_what_has_no_effect() {
     let made = standing.after(Attempt::Compensate(3), Outcome::Done(json("1")), times());
     assert_eq!(state(&made), (SagaState::Compensating, Then::Continue));
     assert_eq!(made.progress.current_step, 0);
-    let standing = Standing { progress: made.progress, ..standing };
+    let standing = Situation { progress: made.progress, ..standing };
     let made = standing.after(Attempt::Compensate(0), Outcome::Done(json("2")), times());
     assert_eq!(state(&made), (SagaState::Compensated, Then::Rest));
     assert_eq!(made.progress.error.as_deref(), Some("enough"));
@@ -164,13 +164,13 @@ fn a_compensation_that_gives_up_fails_the_saga_until_retry_or_skip() {
     assert_eq!(state(&sleeps), (SagaState::Compensating, Then::Sleep));
     let made = standing.after(Attempt::Compensate(0), failed(false, None), times());
     assert_eq!(state(&made), (SagaState::Failed, Then::Rest));
-    let standing = Standing { progress: made.progress, ..standing };
+    let standing = Situation { progress: made.progress, ..standing };
     assert_eq!(written(standing.next(None)).then, Then::Rest);
 
     let retried = written(standing.next(Some(SagaRequest::Retry)));
     assert_eq!(state(&retried), (SagaState::Compensating, Then::Continue));
     assert_eq!(retried.progress.steps[0].compensation_attempts, 0);
-    let again = Standing { progress: retried.progress, ..standing.clone() };
+    let again = Situation { progress: retried.progress, ..standing.clone() };
     assert_eq!(again.next(None), Next::Try(Attempt::Compensate(0)));
     let skipped = written(standing.next(Some(SagaRequest::Skip)));
     assert_eq!(state(&skipped), (SagaState::Compensated, Then::Rest));
@@ -180,12 +180,12 @@ fn a_compensation_that_gives_up_fails_the_saga_until_retry_or_skip() {
 #[test]
 fn a_pause_keeps_the_timer_and_the_way_and_a_resume_takes_them_up() {
     for standing in [at(1), unwinding(1)] {
-        let standing = Standing { timer: Some(MINUTE), ..standing };
+        let standing = Situation { timer: Some(MINUTE), ..standing };
         let paused = written(standing.next(Some(SagaRequest::Pause)));
         assert_eq!(state(&paused), (SagaState::Paused, Then::Rest));
         assert_eq!(paused.timer, Some(MINUTE));
         let before = standing.progress.state;
-        let standing = Standing { progress: paused.progress, ..standing };
+        let standing = Situation { progress: paused.progress, ..standing };
         let resumed = written(standing.next(Some(SagaRequest::Resume)));
         assert_eq!(state(&resumed), (before, Then::Continue));
         assert_eq!(resumed.timer, Some(MINUTE));
@@ -247,7 +247,7 @@ fn an_attempt_that_was_lost_counts_once_until_another_is_begun() {
             standing.progress = standing.begun().progress;
         }
         let given_up = give_up(standing.stay(), &standing.plan, "enough");
-        let given_up = Standing { progress: given_up.progress, ..standing };
+        let given_up = Situation { progress: given_up.progress, ..standing };
         assert_eq!(given_up.lost_attempts(), 0, "another step is next");
     }
     let mut asleep = at(1);
@@ -278,7 +278,7 @@ fn a_saga_that_cannot_be_read_keeps_the_way_and_a_cancellation() {
         assert!(cancelled.progress.is_unwinding);
         let asked = standing.unreadable("odd".to_owned(), Some(SagaRequest::Resume));
         assert_eq!(asked.progress.is_unwinding, standing.progress.is_unwinding);
-        let standing = Standing { progress: cancelled.progress, ..standing };
+        let standing = Situation { progress: cancelled.progress, ..standing };
         let resumed = written(standing.next(Some(SagaRequest::Resume)));
         assert_eq!(state(&resumed), (SagaState::Compensating, Then::Continue));
     }

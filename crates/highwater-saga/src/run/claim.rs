@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::engine::{Assignment, Engine};
-use super::execution::Flight;
+use super::execution::Execution;
 
 /// Sagas claimed at a time.
 const CLAIM_MAX: usize = 256;
@@ -57,7 +57,7 @@ impl Runner {
         }
         drop(desk);
         while let Some(assignment) = started.recv().await {
-            self.fly(assignment);
+            self.spawn_execution(assignment);
         }
         while self.flights.join_next().await.is_some() {}
     }
@@ -71,7 +71,7 @@ impl Runner {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return None,
-                Some(assignment) = started.recv() => self.fly(assignment),
+                Some(assignment) = started.recv() => self.spawn_execution(assignment),
                 Some(_) = self.flights.join_next() => {}
                 place = Arc::clone(&self.engine.slots).acquire_owned() => break place.ok()?,
             }
@@ -80,7 +80,7 @@ impl Runner {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return None,
-                Some(assignment) = started.recv() => self.fly(assignment),
+                Some(assignment) = started.recv() => self.spawn_execution(assignment),
                 Some(_) = self.flights.join_next() => {}
                 // One that was given up before it flew.
                 () = sleep(self.engine.options.poll_interval) => {}
@@ -115,15 +115,15 @@ impl Runner {
             let permit = places.split(1);
             let place = permit.and_then(|permit| self.engine.take_place(&saga, asked_at, permit));
             if let Some(place) = place {
-                self.fly(Assignment { claimed: saga, asked_at, place });
+                self.spawn_execution(Assignment { claimed: saga, asked_at, place });
             }
         }
         Ok(is_full)
     }
 
-    fn fly(&mut self, assignment: Assignment) {
+    fn spawn_execution(&mut self, assignment: Assignment) {
         let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
-        let Some(flight) = Flight::new(engine, assignment, stop) else { return };
+        let Some(flight) = Execution::new(engine, assignment, stop) else { return };
         self.flights.spawn(flight.run());
     }
 
@@ -137,7 +137,7 @@ impl Runner {
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
-                Some(assignment) = started.recv() => self.fly(assignment),
+                Some(assignment) = started.recv() => self.spawn_execution(assignment),
                 Some(_) = self.flights.join_next() => {}
                 () = wake.grown() => return,
                 () = sleep_until(until) => return,

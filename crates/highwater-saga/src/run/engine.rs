@@ -18,11 +18,11 @@ pub(crate) struct Assignment {
     pub(crate) claimed: ClaimedSaga,
     /// When its lease was asked for.
     pub(crate) asked_at: Instant,
-    pub(crate) place: Place,
+    pub(crate) place: Slot,
 }
 
 /// The place that a saga takes among those in flight, and its lease, until this is dropped.
-pub(crate) struct Place {
+pub(crate) struct Slot {
     engine: Arc<Engine>,
     id: SagaId,
     pub(crate) kept: Kept,
@@ -102,10 +102,10 @@ impl Engine {
     }
 
     /// Takes in sagas that are started here until what is returned is dropped.
-    pub(crate) fn open_desk(&self) -> (Desk<'_>, mpsc::UnboundedReceiver<Assignment>) {
+    pub(crate) fn open_desk(&self) -> (LocalQueue<'_>, mpsc::UnboundedReceiver<Assignment>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         *lock(&self.desk) = Some(sender);
-        (Desk(self), receiver)
+        (LocalQueue(self), receiver)
     }
 
     /// A place for a saga that is started here with so many bytes, if there is one and this
@@ -122,10 +122,10 @@ impl Engine {
         lease: SagaLease,
         asked_at: Instant,
         Reserved { permit, load }: Reserved,
-    ) -> Place {
+    ) -> Slot {
         lock(&self.watched).flying.insert(lease.id.clone());
         let (id, kept) = (lease.id.clone(), self.leases.keep(lease, asked_at));
-        Place { engine: Arc::clone(self), id, kept, load, _permit: permit }
+        Slot { engine: Arc::clone(self), id, kept, load, _permit: permit }
     }
 
     /// Gives the saga the place, and lets those who wait for it know that it is in flight.
@@ -134,7 +134,7 @@ impl Engine {
         claimed: &ClaimedSaga,
         asked_at: Instant,
         permit: OwnedSemaphorePermit,
-    ) -> Option<Place> {
+    ) -> Option<Slot> {
         let load = self.bytes.load(claimed.record.bytes());
         Some(self.take_reserved(claimed.record.lease()?, asked_at, Reserved { permit, load }))
     }
@@ -142,7 +142,7 @@ impl Engine {
     /// Hands a saga that was created under a lease to the runner.
     ///
     /// When the run has ended meanwhile, the lease is left to expire.
-    pub(crate) fn hand_in(&self, assignment: Assignment) {
+    pub(crate) fn enqueue(&self, assignment: Assignment) {
         if let Some(desk) = &*lock(&self.desk) {
             // A runner that has gone leaves the saga to whoever claims it next.
             drop(desk.send(assignment));
@@ -171,7 +171,7 @@ impl Engine {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         lock(&self.engine.watched).flying.remove(&self.id);
     }
@@ -201,9 +201,9 @@ impl Drop for Watch<'_> {
 }
 
 /// Open as long as this lives.
-pub(crate) struct Desk<'a>(&'a Engine);
+pub(crate) struct LocalQueue<'a>(&'a Engine);
 
-impl Drop for Desk<'_> {
+impl Drop for LocalQueue<'_> {
     fn drop(&mut self) {
         *lock(&self.0.desk) = None;
     }

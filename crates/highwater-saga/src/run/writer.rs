@@ -120,7 +120,7 @@ where
     if expected == 1 {
         return vec![Err(error)];
     }
-    let mut error = error.for_each();
+    let mut error = error.split();
     (0..expected).map(|_| Err(error())).collect()
 }
 

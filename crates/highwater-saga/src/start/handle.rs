@@ -132,7 +132,7 @@ impl<S: Serialize + DeserializeOwned> SagaHandle<S> {
                 deadline: definition.deadline(),
                 signal: None,
             };
-            self.engine.hand_in(Assignment { claimed, asked_at, place });
+            self.engine.enqueue(Assignment { claimed, asked_at, place });
         }
         Ok(created)
     }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use highwater_core::{Payload, SagaName, Signal};
 
 use crate::define::Direction;
-use crate::define::definition::{Awaited, Definition, Trouble};
+use crate::define::definition::{Awaited, Definition, StepFailure};
 use crate::define::{RetryPolicy, StepContext, StepError};
 use crate::machine::Stage;
 
@@ -66,7 +66,12 @@ impl Definition for Sabotaged {
         self.inner.publishes_events()
     }
 
-    async fn go(&self, at: usize, data: &Payload, cx: &StepContext) -> Result<Payload, Trouble> {
+    async fn call(
+        &self,
+        at: usize,
+        data: &Payload,
+        cx: &StepContext,
+    ) -> Result<Payload, StepFailure> {
         if cx.direction == Direction::Run && self.aborts(at) {
             return Err(StepError::abort("sabotage").into());
         }
@@ -77,15 +82,15 @@ impl Definition for Sabotaged {
                 return Err(StepError::abort("sabotage").into());
             }
             (Fault::Repeat { .. }, _) => {
-                self.inner.go(at, data, cx).await?;
+                self.inner.call(at, data, cx).await?;
             }
             (Fault::LoseAnswer(lost), Direction::Run) if lost == at => {
-                self.inner.go(at, data, cx).await?;
+                self.inner.call(at, data, cx).await?;
                 return Err(StepError::unknown("sabotage").into());
             }
             _ => {}
         }
-        self.inner.go(at, data, cx).await
+        self.inner.call(at, data, cx).await
     }
 
     fn timeout(&self, at: usize) -> Duration {
@@ -99,7 +104,7 @@ impl Definition for Sabotaged {
         }
     }
 
-    fn awaited(&self, at: usize, data: &Payload) -> Result<Awaited, Trouble> {
+    fn awaited(&self, at: usize, data: &Payload) -> Result<Awaited, StepFailure> {
         self.inner.awaited(at, data)
     }
 
@@ -108,7 +113,7 @@ impl Definition for Sabotaged {
         at: usize,
         data: &Payload,
         signal: Option<&Signal>,
-    ) -> Result<Payload, Trouble> {
+    ) -> Result<Payload, StepFailure> {
         match self.aborts(at) {
             true => Err(StepError::abort("sabotage").into()),
             false => self.inner.arrived(at, data, signal),

@@ -151,7 +151,7 @@ async fn a_paused_saga_can_be_cancelled_and_a_finished_one_cannot() {
     let ended = process.end_of("trip-1").await;
     assert_eq!(ended.progress.state, SagaState::Compensated);
     let refused = process.sagas.cancel(&id("trip-1")).await;
-    assert!(matches!(refused, Err(StoreError::NotAllowed { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::SagaRequestRefused { .. })), "{refused:?}");
 }
 
 #[tokio::test(start_paused = true)]

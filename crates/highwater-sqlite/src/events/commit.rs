@@ -36,7 +36,7 @@ pub(crate) async fn append_group(
     match try_append_group(writer, group, deadline).await {
         Ok(answers) => answers,
         Err(error) => {
-            let mut error = error.for_each();
+            let mut error = error.split();
             (group.iter().map(|_| Err(error())).collect(), None)
         }
     }

@@ -101,7 +101,7 @@ impl<'a> Plan<'a> {
                 Some(recorded) if append_rules::is_same(stream, event, recorded) => {
                     imported.known += 1
                 }
-                Some(_) => return Err(StoreError::IdTaken { id: event.id }),
+                Some(_) => return Err(StoreError::EventIdTaken { id: event.id }),
             }
         }
         Ok(imported)

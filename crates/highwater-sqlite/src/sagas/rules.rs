@@ -92,7 +92,12 @@ impl Saga {
         let saga = &mut self.record;
         let (state, pending) = (saga.progress.state, saga.request);
         let Some(admitted) = request.admitted(state, saga.progress.is_unwinding, pending) else {
-            return Err(StoreError::NotAllowed { id: saga.id.clone(), request, state, pending });
+            return Err(StoreError::SagaRequestRefused {
+                id: saga.id.clone(),
+                request,
+                state,
+                pending,
+            });
         };
         saga.request = admitted;
         saga.last_updated = by_calendar(now);

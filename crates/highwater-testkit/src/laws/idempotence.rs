@@ -94,7 +94,7 @@ pub async fn a_payload_that_is_spelled_differently_is_the_same(store: impl Event
 #[track_caller]
 fn assert_taken<T: std::fmt::Debug>(result: Result<T, StoreError>, known: &NewEvent) {
     match result {
-        Err(StoreError::IdTaken { id }) => assert_eq!(id, known.id),
+        Err(StoreError::EventIdTaken { id }) => assert_eq!(id, known.id),
         other => panic!("expected the id {} to be taken, got {other:?}", known.id),
     }
 }

@@ -54,7 +54,7 @@ pub async fn an_import_with_a_taken_id_changes_nothing(store: impl EventStore) {
     for taken in [other_payload, other_stream] {
         let batch = vec![(stream("a"), event(1)), taken, (stream("c"), event(2))];
         match store.import(batch).await {
-            Err(StoreError::IdTaken { id }) => assert_eq!(id, known.id),
+            Err(StoreError::EventIdTaken { id }) => assert_eq!(id, known.id),
             other => panic!("expected the id to be taken, got {other:?}"),
         }
     }

@@ -42,7 +42,7 @@ pub async fn a_request_that_the_state_does_not_allow_is_refused(store: impl Saga
     let ended = move_on(&store, ended).await;
     for asked in SagaRequest::ALL {
         match store.request_saga(&ended.id, asked).await {
-            Err(StoreError::NotAllowed { id, request, state, pending }) => {
+            Err(StoreError::SagaRequestRefused { id, request, state, pending }) => {
                 assert_eq!((id, request), (ended.id.clone(), asked));
                 assert_eq!((state, pending), (SagaState::Completed, None));
             }

@@ -60,7 +60,7 @@ impl Log {
             match self.find(event.id) {
                 None => new.push((stream, event)),
                 Some(recorded) if is_same(&stream, &event, recorded) => imported.known += 1,
-                Some(recorded) => return Err(StoreError::IdTaken { id: recorded.id }),
+                Some(recorded) => return Err(StoreError::EventIdTaken { id: recorded.id }),
             }
         }
         for (stream, event) in new {

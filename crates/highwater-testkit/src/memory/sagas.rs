@@ -176,7 +176,7 @@ impl Sagas {
         let saga = &mut self.row(id)?.record;
         let (state, pending) = (saga.progress.state, saga.request);
         let Some(now_pending) = request.admitted(state, saga.progress.is_unwinding, pending) else {
-            return Err(StoreError::NotAllowed { id: id.clone(), request, state, pending });
+            return Err(StoreError::SagaRequestRefused { id: id.clone(), request, state, pending });
         };
         saga.request = now_pending;
         saga.last_updated = Utc::now();

@@ -156,7 +156,7 @@ impl Chunk {
         };
         let first = self.lines[*at];
         if let Some(differs) = differs {
-            return Err(BadLine::IdTaken { key: key(&event), first, differs });
+            return Err(BadLine::EventIdTaken { key: key(&event), first, differs });
         }
         self.repeated.push((line, first));
         Ok(())

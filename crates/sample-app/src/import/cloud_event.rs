@@ -37,7 +37,7 @@ pub(crate) enum BadLine {
     #[error("{actual} levels of nesting, the limit is {limit}")]
     TooDeep { actual: usize, limit: usize },
     #[error("{key} stands for another event in line {first}: {differs} differs")]
-    IdTaken { key: String, first: u64, differs: &'static str },
+    EventIdTaken { key: String, first: u64, differs: &'static str },
 }
 
 /// How lines become events.

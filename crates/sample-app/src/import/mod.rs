@@ -143,7 +143,7 @@ async fn import_chunk<S: EventStore>(store: &S, chunk: &Chunk) -> Result<Importe
     }
     let imported = patiently(PATIENCE, || store.import(chunk.events.clone())).await;
     imported.map_err(|error| match &error {
-        StoreError::IdTaken { id } => {
+        StoreError::EventIdTaken { id } => {
             let at = chunk.events.iter().position(|(_, event)| event.id == *id);
             match at {
                 Some(at) => Refused { line: chunk.lines[at], key: key(&chunk.events[at].1) }.into(),

@@ -94,7 +94,7 @@ async fn remove(
     match users.record(&removed, removed_id(&user_id, added)).await {
         Ok(offset) => Ok(Json(UserBody { user_id, offset })),
         // Somebody else was faster.
-        Err(StoreError::IdTaken { .. }) => Err(unknown()),
+        Err(StoreError::EventIdTaken { .. }) => Err(unknown()),
         Err(error) => Err(error.into()),
     }
 }

@@ -9,14 +9,14 @@ use tracing::Instrument;
 use super::Session;
 use crate::access::Identity;
 use crate::hub::call::{Call, CallError};
-use crate::hub::followed::Key;
-use crate::hub::{End, Hub, Subscription};
+use crate::hub::subscriptions::Key;
+use crate::hub::{CloseReason, LiveState, Subscription};
 use crate::memory::Account;
 use crate::protocol::{Invocation, Malformed, ServerMessage};
 use crate::source::LiveSource;
 
 /// A subscription that a client has asked for, or why there is none.
-pub(super) struct Called {
+pub(super) struct MethodCall {
     key: Key,
     name: String,
     id: Option<String>,
@@ -24,7 +24,7 @@ pub(super) struct Called {
 }
 
 impl Session {
-    pub(super) async fn invoke(&mut self, invocation: Invocation) -> Result<(), End> {
+    pub(super) async fn invoke(&mut self, invocation: Invocation) -> Result<(), CloseReason> {
         let call = Call::bind(&invocation);
         let id = invocation.id;
         match (call, id) {
@@ -38,7 +38,7 @@ impl Session {
                 self.followed.remove(&Key::Handler(source));
                 self.complete(id.as_deref(), None).await
             }
-            (Ok(Call::Stream { .. }), None) => Err(End::Malformed(NO_ID)),
+            (Ok(Call::Stream { .. }), None) => Err(CloseReason::Malformed(NO_ID)),
             (Err(error), id) => self.fail(id.as_deref(), &error).await,
         }
     }
@@ -50,7 +50,7 @@ impl Session {
         id: Option<String>,
         source: LiveSource,
         from: Option<Offset>,
-    ) -> Result<(), End> {
+    ) -> Result<(), CloseReason> {
         let limit = self.hub.options.limits.subscriptions;
         if self.followed.len() >= limit && !self.followed.contains(&key) {
             return self.fail(id.as_deref(), &CallError::TooMany(limit)).await;
@@ -60,15 +60,15 @@ impl Session {
         let call = async move {
             let name = source.to_string();
             let result = subscribe(&hub, identity.as_ref(), (source, from), &account).await;
-            Called { key, name, id, result }
+            MethodCall { key, name, id, result }
         };
         self.call = Some(AbortOnDropHandle::new(tokio::spawn(call.in_current_span())));
         Ok(())
     }
 
     /// Answers a call whose subscription has been opened, before any of its events.
-    pub(super) async fn finish(&mut self, called: Called) -> Result<(), End> {
-        let Called { key, name, id, result } = called;
+    pub(super) async fn finish(&mut self, called: MethodCall) -> Result<(), CloseReason> {
+        let MethodCall { key, name, id, result } = called;
         match result {
             Ok(subscription) => {
                 if matches!(key, Key::Handler(_)) {
@@ -84,7 +84,7 @@ impl Session {
     }
 
     /// Says that a call has failed: in its completion, and to the handler of errors.
-    async fn fail(&mut self, id: Option<&str>, error: &CallError) -> Result<(), End> {
+    async fn fail(&mut self, id: Option<&str>, error: &CallError) -> Result<(), CloseReason> {
         let reason = error.to_string();
         tracing::debug!(?reason, "a call has failed");
         self.outbox.say(ServerMessage::Call { target: "Error", argument: &reason }).await?;
@@ -95,7 +95,7 @@ impl Session {
         &mut self,
         id: Option<&str>,
         error: Option<&str>,
-    ) -> Result<(), End> {
+    ) -> Result<(), CloseReason> {
         match id {
             Some(id) => self.outbox.say(ServerMessage::Completion { id, error }).await,
             None => Ok(()),
@@ -108,7 +108,7 @@ const NO_ID: Malformed = Malformed::Field("invocation id");
 
 /// Opens a subscription if the identity may follow the source.
 async fn subscribe(
-    hub: &Hub,
+    hub: &LiveState,
     identity: Option<&Identity>,
     (source, from): (LiveSource, Option<Offset>),
     account: &Arc<Account>,

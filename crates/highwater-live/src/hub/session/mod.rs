@@ -10,36 +10,36 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::connection::{Received, Transport};
-use super::followed::{Followed, Given, Key};
+use super::keep_alive::{KeepAlive, KeepAliveAction};
 use super::outbox::Outbox;
-use super::pulse::{Beat, Pulse};
-use super::{End, Hub, Stop};
+use super::subscriptions::{Delivery, Key, Subscriptions};
+use super::{CloseReason, LiveState, Shutdown};
 use crate::access::Identity;
 use crate::feed::event::NotSent;
 use crate::memory::Account;
 use crate::options::LiveOptions;
 use crate::protocol::{ClientMessage, Framer, ServerMessage};
 use crate::rate::Rate;
-use methods::Called;
+use methods::MethodCall;
 
 /// Serves one client: its calls one after the other, its subscriptions meanwhile.
 pub(super) struct Session {
-    hub: Arc<Hub>,
+    hub: Arc<LiveState>,
     identity: Option<Identity>,
     account: Arc<Account>,
     transport: Transport,
     framer: Framer,
     outbox: Outbox,
-    followed: Followed,
+    followed: Subscriptions,
     /// The call that is being carried out; nothing is read from the client until it is done.
     ///
     /// A task of its own: what decides about access may have a connection in hand, which must not
     /// wait for the client.
-    call: Option<AbortOnDropHandle<Called>>,
+    call: Option<AbortOnDropHandle<MethodCall>>,
     rate: Rate,
     /// Until when nothing is read from a client that has sent too much at once.
     resting: Option<Instant>,
-    pulse: Pulse,
+    keep_alive: KeepAlive,
 }
 
 /// How long a client may take to receive the last message.
@@ -47,7 +47,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 impl Session {
     pub(super) fn new(
-        hub: Arc<Hub>,
+        hub: Arc<LiveState>,
         (identity, account, transport): (Option<Identity>, Arc<Account>, Transport),
         (framer, outbox): (Framer, Outbox),
     ) -> Self {
@@ -60,11 +60,11 @@ impl Session {
             transport,
             framer,
             outbox,
-            followed: Followed::default(),
+            followed: Subscriptions::default(),
             call: None,
             rate,
             resting: None,
-            pulse: Pulse::new(keep_alive, client_timeout, Instant::now()),
+            keep_alive: KeepAlive::new(keep_alive, client_timeout, Instant::now()),
         }
     }
 
@@ -72,7 +72,11 @@ impl Session {
     ///
     /// When it has to stop, it does so at once, even if the client takes nothing at the moment:
     /// what had been gathered for it is dropped, and the goodbye is the last that it gets.
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Received>, stop: &Stop) -> End {
+    pub(super) async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Received>,
+        stop: &Shutdown,
+    ) -> CloseReason {
         let end = tokio::select! {
             biased;
             end = stop.asked() => end,
@@ -86,7 +90,7 @@ impl Session {
         end
     }
 
-    async fn serve(&mut self, inbox: &mut mpsc::Receiver<Received>) -> End {
+    async fn serve(&mut self, inbox: &mut mpsc::Receiver<Received>) -> CloseReason {
         let mut outcome = self.read_on().await;
         loop {
             match outcome {
@@ -96,35 +100,35 @@ impl Session {
         }
     }
 
-    async fn say_last(&mut self, message: ServerMessage<'_>) -> Result<(), End> {
+    async fn say_last(&mut self, message: ServerMessage<'_>) -> Result<(), CloseReason> {
         self.outbox.say(message).await?;
         self.outbox.flush().await
     }
 
     /// Waits for one thing to do and does it.
-    async fn turn(&mut self, inbox: &mut mpsc::Receiver<Received>) -> Result<(), End> {
-        let due = self.pulse.due(self.outbox.last_sent());
+    async fn turn(&mut self, inbox: &mut mpsc::Receiver<Received>) -> Result<(), CloseReason> {
+        let due = self.keep_alive.due(self.outbox.last_sent());
         tokio::select! {
             biased;
-            () = self.outbox.closed() => return Err(End::Gone),
+            () = self.outbox.closed() => return Err(CloseReason::Gone),
             called = async { self.call.as_mut().expect("checked below").await },
                 if self.call.is_some() =>
             {
                 self.call = None;
                 // Fails only when user code has panicked, and then that has been told of.
-                self.finish(called.map_err(|_| End::Gone)?).await?;
+                self.finish(called.map_err(|_| CloseReason::Gone)?).await?;
                 self.read_on().await?;
             }
             () = async { sleep_until(self.resting.expect("checked below")).await },
                 if self.resting.is_some() =>
             {
                 self.resting = None;
-                self.pulse.received(Instant::now());
+                self.keep_alive.received(Instant::now());
                 self.read_on().await?;
             }
             received = inbox.recv(), if self.call.is_none() && self.resting.is_none() => {
-                self.framer.push(&received.ok_or(End::Gone)?.bytes);
-                self.pulse.received(Instant::now());
+                self.framer.push(&received.ok_or(CloseReason::Gone)?.bytes);
+                self.keep_alive.received(Instant::now());
                 self.read_on().await?;
             }
             Some((key, given)) = self.followed.next() => self.give(key, given).await?,
@@ -133,22 +137,22 @@ impl Session {
         self.outbox.flush().await
     }
 
-    async fn look_at_clock(&mut self) -> Result<(), End> {
+    async fn look_at_clock(&mut self) -> Result<(), CloseReason> {
         let now = Instant::now();
-        match self.pulse.beat(now, self.outbox.last_sent()) {
-            Beat::Rest => Ok(()),
-            Beat::Ping => self.outbox.say(ServerMessage::Ping).await,
+        match self.keep_alive.beat(now, self.outbox.last_sent()) {
+            KeepAliveAction::Rest => Ok(()),
+            KeepAliveAction::Ping => self.outbox.say(ServerMessage::Ping).await,
             // While a call is being carried out, it is the hub that does not listen.
-            Beat::Silent if self.call.is_some() => {
-                self.pulse.received(now);
+            KeepAliveAction::Silent if self.call.is_some() => {
+                self.keep_alive.received(now);
                 Ok(())
             }
-            Beat::Silent => Err(End::Silent),
+            KeepAliveAction::Silent => Err(CloseReason::Silent),
         }
     }
 
     /// Handles the messages that have arrived, up to a call that takes time, or to one too many.
-    async fn read_on(&mut self) -> Result<(), End> {
+    async fn read_on(&mut self) -> Result<(), CloseReason> {
         while self.call.is_none() && self.resting.is_none() {
             let now = Instant::now();
             let next = self.rate.next(now);
@@ -156,9 +160,11 @@ impl Session {
                 self.resting = Some(next);
                 break;
             }
-            let Some(record) = self.framer.next_record().map_err(End::Malformed)? else { break };
+            let Some(record) = self.framer.next_record().map_err(CloseReason::Malformed)? else {
+                break;
+            };
             self.rate.admits(now);
-            let message = self.outbox.protocol().decode(&record).map_err(End::Malformed)?;
+            let message = self.outbox.protocol().decode(&record).map_err(CloseReason::Malformed)?;
             match message {
                 ClientMessage::Invocation(invocation) => self.invoke(invocation).await?,
                 ClientMessage::Cancel { id } => {
@@ -166,8 +172,8 @@ impl Session {
                         self.complete(Some(&id), None).await?;
                     }
                 }
-                ClientMessage::Ping => self.pulse.pinged(),
-                ClientMessage::Close => return Err(End::Closed),
+                ClientMessage::Ping => self.keep_alive.pinged(),
+                ClientMessage::Close => return Err(CloseReason::Closed),
                 ClientMessage::Other => {}
             }
         }
@@ -175,7 +181,7 @@ impl Session {
     }
 
     /// Sends what a subscription has given.
-    async fn give(&mut self, key: Key, given: Given) -> Result<(), End> {
+    async fn give(&mut self, key: Key, given: Delivery) -> Result<(), CloseReason> {
         let (protocol, limit) = (self.outbox.protocol(), self.hub.options.limits.event_bytes);
         let batch = match given {
             Ok(batch) => batch,
@@ -205,13 +211,13 @@ impl Session {
         Ok(())
     }
 
-    async fn give_up(&mut self, key: &Key, error: &NotSent) -> Result<(), End> {
+    async fn give_up(&mut self, key: &Key, error: &NotSent) -> Result<(), CloseReason> {
         tracing::warn!("{error}");
         self.end_subscription(key, &error.to_string()).await
     }
 
     /// Ends a subscription that cannot go on, and tells the client why.
-    async fn end_subscription(&mut self, key: &Key, reason: &str) -> Result<(), End> {
+    async fn end_subscription(&mut self, key: &Key, reason: &str) -> Result<(), CloseReason> {
         self.followed.remove(key);
         match key {
             Key::Stream(id) => self.complete(Some(id), Some(reason)).await,

@@ -9,18 +9,18 @@ use highwater_core::{
 use tokio::time::sleep;
 use tracing::Instrument;
 
-use super::{Follower, Halt, interrupted, panic_text};
+use super::{Follower, StopReason, interrupted, panic_text};
 use crate::apply::applier::{Applied, Fault};
 use crate::error::{Deadly, EventFailed, Reason, with_causes};
 use crate::options::FailurePolicy;
-use crate::run::bisection::{Cut, Failed};
+use crate::run::bisection::{Bisection, Failed};
 use crate::run::busy::Work;
 use crate::run::progress::Place;
 use crate::status::ProjectionState;
 
 /// Whether a page was applied to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flow {
+pub(super) enum PageResult {
     Done,
     Interrupted,
 }
@@ -34,9 +34,9 @@ enum Fate {
 
 impl<S: CheckpointStore + Clone> Follower<'_, S> {
     /// Applies a page in as many parts as it takes.
-    pub(super) async fn apply(&mut self, page: &Page) -> Result<Flow, Halt> {
+    pub(super) async fn apply(&mut self, page: &Page) -> Result<PageResult, StopReason> {
         let step = if self.suspect.is_some() { 1 } else { self.worker.projection.step() };
-        let mut cut = Cut::new(page.events.len(), step);
+        let mut cut = Bisection::new(page.events.len(), step);
         while let Some(part) = cut.next() {
             let events = &page.events[part];
             let applied = match self.suspect {
@@ -45,10 +45,10 @@ impl<S: CheckpointStore + Clone> Follower<'_, S> {
             };
             match applied {
                 Ok(()) => cut.done(),
-                Err(Fault::Store(error)) => return Err(Halt::Store(error)),
+                Err(Fault::Store(error)) => return Err(StopReason::Store(error)),
                 Err(Fault::Document(document)) => {
                     self.save_done().await?;
-                    return Err(Halt::GaveUp(Reason::lasting(document)));
+                    return Err(StopReason::GaveUp(Reason::lasting(document)));
                 }
                 Err(Fault::Event { at, error }) => match cut.failed(at) {
                     Failed::Narrowed => {
@@ -64,13 +64,13 @@ impl<S: CheckpointStore + Clone> Follower<'_, S> {
             }
             self.save_if_due(false).await?;
             if cut.next().is_some() && self.is_interrupted() {
-                return Ok(Flow::Interrupted);
+                return Ok(PageResult::Interrupted);
             }
         }
         self.suspect = None;
         self.progress.scan(page.scanned_to);
         self.save_if_due(true).await?;
-        Ok(Flow::Done)
+        Ok(PageResult::Done)
     }
 
     /// Applies one part of a page; a panic in user code is an error like any other.
@@ -104,7 +104,7 @@ impl<S: CheckpointStore + Clone> Follower<'_, S> {
         event: &RecordedEvent,
         attempts: u32,
         error: BoxError,
-    ) -> Result<Fate, Halt> {
+    ) -> Result<Fate, StopReason> {
         let deaths = error.downcast_ref().map(|deadly: &Deadly| deadly.deaths);
         // Neither the event nor its type changes while this process runs.
         let may_pass = deaths.is_none() && !error.is::<DecodeError>();
@@ -125,7 +125,7 @@ impl<S: CheckpointStore + Clone> Follower<'_, S> {
         event: &RecordedEvent,
         attempts: u32,
         error: BoxError,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), StopReason> {
         let delay = self.options().retry.backoff.draw(attempts - 1);
         let failed = event_failed(event, attempts, error);
         let text = with_causes(&failed);
@@ -146,10 +146,10 @@ impl<S: CheckpointStore + Clone> Follower<'_, S> {
         event: &RecordedEvent,
         attempts: u32,
         error: BoxError,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), StopReason> {
         if self.options().on_failure == FailurePolicy::Stop {
             self.save_done().await?;
-            return Err(Halt::GaveUp(Reason::lasting(event_failed(event, attempts, error))));
+            return Err(StopReason::GaveUp(Reason::lasting(event_failed(event, attempts, error))));
         }
         let error = with_causes(&*error);
         tracing::warn!(projection = %self.name(), error, id = %event.id, "an event is set aside");

@@ -3,7 +3,7 @@
 use highwater_core::{Checkpoint, CheckpointStore, EventId, Offset, StoreError};
 use tokio::time::Instant;
 
-use super::{Follower, Halt};
+use super::{Follower, StopReason};
 use crate::apply::found::{Found, find};
 use crate::error::{LogReplaced, Reason};
 use crate::run::progress::Place;
@@ -14,7 +14,7 @@ impl<S: CheckpointStore + Clone> Follower<'_, S> {
     /// restored, or a failover has lost events.
     ///
     /// What has been scanned over is scanned again, since nothing tells whether it was this log.
-    pub(super) async fn verify(&mut self) -> Result<(), Halt> {
+    pub(super) async fn verify(&mut self) -> Result<(), StopReason> {
         (self.verified_at, self.is_doubtful) = (Instant::now(), false);
         self.progress.rescan();
         let done = self.progress.done();
@@ -44,7 +44,7 @@ impl<S: CheckpointStore + Clone> Follower<'_, S> {
     }
 
     /// The event at `place`, if there is one; the log must not end before.
-    pub(super) async fn event_at(&self, place: Offset) -> Result<Option<EventId>, Halt> {
+    pub(super) async fn event_at(&self, place: Offset) -> Result<Option<EventId>, StopReason> {
         match self.worker.find(place).await? {
             Found::Event(event) => Ok(Some(event)),
             Found::Gap => Ok(None),
@@ -52,7 +52,7 @@ impl<S: CheckpointStore + Clone> Follower<'_, S> {
         }
     }
 
-    async fn replaced(&self, at: Place) -> Result<Halt, StoreError> {
+    async fn replaced(&self, at: Place) -> Result<StopReason, StoreError> {
         let key = self.worker.projection.key();
         let error = LogReplaced {
             projection: key.projection.clone(),
@@ -61,7 +61,7 @@ impl<S: CheckpointStore + Clone> Follower<'_, S> {
             expected: at.event,
             head: self.worker.events.head(&key.source).await?,
         };
-        Ok(Halt::GaveUp(Reason::passing(error)))
+        Ok(StopReason::GaveUp(Reason::passing(error)))
     }
 }
 

@@ -12,16 +12,16 @@ use highwater_core::Payload;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
-use super::Flight;
+use super::Execution;
 use crate::define::Direction;
-use crate::define::definition::Trouble;
+use crate::define::definition::StepFailure;
 use crate::define::step::TIMEOUT;
 use crate::define::{RetryPolicy, StepContext, StepError};
 use crate::machine::{Attempt, Outcome};
 use crate::options::TIME_MAX;
 use crate::run::hold::Hold;
 
-impl Flight {
+impl Execution {
     /// Has the user's code answer; `None` when the lease was lost meanwhile.
     pub(super) async fn attempt(&mut self, attempt: Attempt) -> Option<Outcome> {
         let definition = Arc::clone(&self.definition);
@@ -40,7 +40,9 @@ impl Flight {
                 let signal = self.signal.as_ref().filter(|_| attempt == Attempt::Receive(at));
                 return Some(match unless_panicking(|| definition.arrived(at, data, signal)) {
                     Ok(Ok(data)) => self.done(data),
-                    Ok(Err(Trouble::Step(error))) if signal.is_some() && error.is_malformed() => {
+                    Ok(Err(StepFailure::Step(error)))
+                        if signal.is_some() && error.is_malformed() =>
+                    {
                         Outcome::PassedOver(error.text())
                     }
                     Ok(Err(trouble)) => given_up(trouble),
@@ -59,7 +61,7 @@ impl Flight {
         let hold = self.place.kept.hold();
         hold.begin(&cx.step);
         let warning = self.engine.options.block_warning;
-        let work = OnThread { work: definition.go(at, data, &cx), hold, warning };
+        let work = OnThread { work: definition.call(at, data, &cx), hold, warning };
         let work = timeout(limit, work).instrument(span);
         let work = AssertUnwindSafe(work).catch_unwind();
         let tried = tokio::select! {
@@ -71,10 +73,10 @@ impl Flight {
         let trouble = match tried {
             Ok(Ok(Ok(data))) => return Some(self.done(data)),
             Ok(Ok(Err(trouble))) => trouble,
-            Ok(Err(_elapsed)) => Trouble::Step(StepError::timed_out(limit)),
-            Err(panic) => Trouble::Step(StepError::unknown(Panicked::new(&*panic))),
+            Ok(Err(_elapsed)) => StepFailure::Step(StepError::timed_out(limit)),
+            Err(panic) => StepFailure::Step(StepError::unknown(Panicked::new(&*panic))),
         };
-        let Trouble::Step(error) = trouble else { return Some(given_up(trouble)) };
+        let StepFailure::Step(error) = trouble else { return Some(given_up(trouble)) };
         tracing::warn!(
             saga = %self.saga.id, step = cx.step, ?direction, attempt = cx.attempt,
             error = error.text(), "a step failed"
@@ -129,10 +131,10 @@ impl Flight {
 }
 
 /// What is not worth trying again.
-fn given_up(trouble: Trouble) -> Outcome {
+fn given_up(trouble: StepFailure) -> Outcome {
     match trouble {
-        Trouble::Unreadable(error) => Outcome::Unreadable(error),
-        Trouble::Step(error) => Outcome::Failed {
+        StepFailure::Unreadable(error) => Outcome::Unreadable(error),
+        StepFailure::Step(error) => Outcome::Failed {
             error: error.text(),
             is_in_doubt: error.is_in_doubt(),
             retry_in: None,

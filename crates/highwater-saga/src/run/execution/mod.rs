@@ -12,17 +12,17 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::engine::{Assignment, Engine, Place};
+use super::engine::{Assignment, Engine, Slot};
 use crate::define::definition::Definition;
-use crate::machine::{Move, Next, Outcome, Standing, Times};
+use crate::machine::{Decision, Next, Outcome, Situation, Times};
 
 /// A claimed saga, worked on until its lease is given back or lost.
-pub(crate) struct Flight {
+pub(crate) struct Execution {
     engine: Arc<Engine>,
     definition: Arc<dyn Definition>,
     saga: SagaRecord,
-    standing: Standing,
-    place: Place,
+    standing: Situation,
+    place: Slot,
     /// Whether the step that is next may be what ended the processes before this one.
     is_suspect: bool,
     /// The turn of the suspect that is run.
@@ -35,10 +35,10 @@ pub(crate) struct Flight {
 }
 
 /// Whether the flight goes on.
-enum Course {
+enum Flow {
     On,
     /// The lease was given back.
-    Landed,
+    Released,
     /// The lease was lost, or may be: whoever has it carries on.
     Lost,
     /// The saga has been asked something else meanwhile; nothing was recorded.
@@ -47,7 +47,7 @@ enum Course {
     Refused(StoreError),
 }
 
-impl Flight {
+impl Execution {
     /// `None` when the claim is of a saga that this process does not know.
     pub(crate) fn new(
         engine: Arc<Engine>,
@@ -57,7 +57,7 @@ impl Flight {
         let saga = claimed.record;
         let definition = engine.definition(&saga.name, saga.version)?;
         let deadline = claimed.deadline.and_then(|left| asked_at.checked_add(left));
-        let mut standing = Standing {
+        let mut standing = Situation {
             plan: definition.plan(),
             progress: saga.progress.clone(),
             timer: claimed.timer,
@@ -95,15 +95,15 @@ impl Flight {
         }
         loop {
             match self.turn().await {
-                Course::On | Course::Asked => {}
+                Flow::On | Flow::Asked => {}
                 // Whoever took it up next would be refused as well, and so for ever.
-                Course::Refused(error) => {
+                Flow::Refused(error) => {
                     self.is_telling = false;
                     return self
                         .rest(&format!("the store refuses what became of it: {error}"))
                         .await;
                 }
-                Course::Landed | Course::Lost => return,
+                Flow::Released | Flow::Lost => return,
             }
         }
     }
@@ -112,14 +112,14 @@ impl Flight {
     async fn rest(&mut self, error: &str) {
         loop {
             let rests = self.standing.unreadable(error.to_owned(), self.saga.request);
-            if !matches!(self.record(rests).await, Course::Asked) {
+            if !matches!(self.record(rests).await, Flow::Asked) {
                 return;
             }
         }
     }
 
     /// One decision and its record.
-    async fn turn(&mut self) -> Course {
+    async fn turn(&mut self) -> Flow {
         self.standing.is_past_deadline = self.deadline.is_some_and(|end| Instant::now() >= end);
         self.standing.now = Utc::now();
         let attempt = match self.standing.next(self.saga.request) {
@@ -140,7 +140,7 @@ impl Flight {
                 saga = %self.saga.id, epoch = self.saga.epoch,
                 "the lease is lost: the step under way is dropped and the saga left to another"
             );
-            return Course::Lost;
+            return Flow::Lost;
         };
         self.standing.is_past_deadline = self.deadline.is_some_and(|end| Instant::now() >= end);
         let times = Times { started_at, finished_at: Utc::now() };
@@ -149,7 +149,7 @@ impl Flight {
         (self.is_suspect, self.turn) = (false, None);
         match course {
             // The state may be too large: what the step did stands, what it left cannot.
-            Course::Refused(error) => {
+            Flow::Refused(error) => {
                 let outcome =
                     Outcome::Failed { error: error.to_string(), is_in_doubt: true, retry_in: None };
                 let made = self.standing.after(attempt, outcome, times);
@@ -160,11 +160,11 @@ impl Flight {
     }
 
     /// Records a move that has happened, whatever the saga is asked meanwhile.
-    async fn settle(&mut self, made: &Move) -> Course {
+    async fn settle(&mut self, made: &Decision) -> Flow {
         loop {
             let made = made.clone().under(self.saga.request, &self.standing.plan);
             match self.record(made).await {
-                Course::Asked => {}
+                Flow::Asked => {}
                 course => return course,
             }
         }

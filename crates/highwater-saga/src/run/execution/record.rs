@@ -10,8 +10,8 @@ use highwater_core::{
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::attempt::unless_panicking;
-use super::{Course, Flight};
-use crate::machine::{Move, Stage, Then};
+use super::{Execution, Flow};
+use crate::machine::{Decision, Stage, Then};
 use crate::options::TIME_MAX;
 use crate::run::saga_event;
 
@@ -19,19 +19,19 @@ use crate::run::saga_event;
 const STORE_RETRY: Duration = Duration::from_millis(50);
 const STORE_RETRY_MAX: Duration = Duration::from_secs(1);
 
-impl Flight {
+impl Execution {
     /// Records the move, unless somebody else has taken the saga over.
     ///
     /// That the lease is past its end is no reason to forget what is in hand: the store compares
     /// epochs. Only a process that is asked to stop waits no longer than its lease holds.
-    pub(super) async fn record(&mut self, mut made: Move) -> Course {
+    pub(super) async fn record(&mut self, mut made: Decision) -> Flow {
         made.cut_texts();
         // Before it is decided whether the saga is kept: it may have grown.
         let bytes = made.progress.data.as_str().len() + self.saga.input.as_str().len();
         self.place.load.resize(bytes);
         let transition = match self.transition(&made) {
             Ok(transition) => transition,
-            Err(error) => return Course::Refused(error),
+            Err(error) => return Flow::Refused(error),
         };
         let hold = Arc::clone(self.place.kept.hold());
         hold.set_recording(true);
@@ -40,14 +40,14 @@ impl Flight {
         course
     }
 
-    async fn write(&mut self, made: Move, transition: &SagaTransition) -> Course {
+    async fn write(&mut self, made: Decision, transition: &SagaTransition) -> Flow {
         let mut pause = STORE_RETRY;
         loop {
             let asked_at = Instant::now();
             let recorded = tokio::select! {
                 biased;
                 recorded = self.engine.writer.record(transition.clone()) => recorded,
-                () = self.out_of_time() => return Course::Lost,
+                () = self.out_of_time() => return Flow::Lost,
             };
             let error = match recorded {
                 Ok(SagaRecorded::Written(at)) => {
@@ -56,18 +56,18 @@ impl Flight {
                 }
                 Ok(SagaRecorded::Requested(request)) => {
                     self.saga.request = request;
-                    return Course::Asked;
+                    return Flow::Asked;
                 }
                 Err(error) => error,
             };
             match error {
                 StoreError::SagaLeaseLost { .. } | StoreError::SagaUnknown { .. } => {
                     tracing::warn!(saga = %self.saga.id, %error, "the saga is left to another");
-                    return Course::Lost;
+                    return Flow::Lost;
                 }
                 StoreError::Invalid(_) | StoreError::TooLarge { .. } => {
                     tracing::error!(saga = %self.saga.id, %error, "a transition was refused");
-                    return Course::Refused(error);
+                    return Flow::Refused(error);
                 }
                 error => {
                     tracing::warn!(saga = %self.saga.id, %error, "a transition was not stored");
@@ -84,7 +84,7 @@ impl Flight {
         sleep_until(self.place.kept.hold().expires_at()).await;
     }
 
-    fn transition(&self, made: &Move) -> Result<SagaTransition, StoreError> {
+    fn transition(&self, made: &Decision) -> Result<SagaTransition, StoreError> {
         let due = match made.then {
             // Given back, to be claimed again when there is room for it.
             Then::Continue if self.stop.is_cancelled() || self.engine.bytes.is_exceeded() => {
@@ -110,7 +110,7 @@ impl Flight {
     }
 
     /// What the saga waited for, or would have, had it not ended.
-    fn closed(&self, made: &Move) -> Vec<SignalKey> {
+    fn closed(&self, made: &Decision) -> Vec<SignalKey> {
         let waits = self.standing.plan.iter().enumerate();
         let waits = waits.filter(|(_, (_, stage))| *stage == Stage::Wait).map(|(at, _)| at);
         let awaited = |at| {
@@ -125,7 +125,7 @@ impl Flight {
     }
 
     /// What the move has to tell; nothing when the saga's stream cannot be named.
-    fn events(&self, made: &Move) -> Result<Vec<StreamAppend>, StoreError> {
+    fn events(&self, made: &Decision) -> Result<Vec<StreamAppend>, StoreError> {
         let stream = match StreamName::of_saga(&self.saga.name, &self.saga.id) {
             Ok(stream) => stream,
             Err(error) => {
@@ -139,7 +139,7 @@ impl Flight {
     }
 
     /// Takes up where the recorded move leads.
-    fn moved(&mut self, made: Move, transition: &SagaTransition, at: DateTime<Utc>) -> Course {
+    fn moved(&mut self, made: Decision, transition: &SagaTransition, at: DateTime<Utc>) -> Flow {
         if made.progress.state != self.saga.progress.state {
             let (from, to) = (self.saga.progress.state, made.progress.state);
             let reason = made.progress.error.as_deref();
@@ -153,13 +153,13 @@ impl Flight {
             self.standing.has_signal = false;
         }
         match transition.due {
-            Due::Held(_) => Course::On,
+            Due::Held(_) => Flow::On,
             Due::OnRequest => {
                 self.saga.due_at = None;
                 self.engine.announce(&self.saga);
-                Course::Landed
+                Flow::Released
             }
-            Due::Now | Due::OnTimer => Course::Landed,
+            Due::Now | Due::OnTimer => Flow::Released,
         }
     }
 }

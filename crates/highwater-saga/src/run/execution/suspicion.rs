@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use chrono::Utc;
 
-use super::{Course, Flight};
+use super::{Execution, Flow};
 use crate::machine::{Attempt, Outcome, Times};
 
-impl Flight {
+impl Execution {
     /// Says in the store that the step is begun although it was lost before, or gives it up.
     ///
     /// `None` to go on with the attempt. Nothing is written for a step that was never lost.
-    pub(super) async fn suspect(&mut self, attempt: Attempt) -> Option<Course> {
+    pub(super) async fn suspect(&mut self, attempt: Attempt) -> Option<Flow> {
         let (lost, max) = (self.standing.lost_attempts(), self.engine.options.max_deaths);
         if lost >= max {
             return Some(self.blame(attempt, lost).await);
@@ -22,11 +22,11 @@ impl Flight {
             tokio::select! {
                 turn = suspects.acquire_owned() => self.turn = turn.ok(),
                 () = self.stop.cancelled() => return Some(self.record(self.standing.stay()).await),
-                () = self.place.kept.hold().lost() => return Some(Course::Lost),
+                () = self.place.kept.hold().lost() => return Some(Flow::Lost),
             }
         }
         match self.record(self.standing.begun()).await {
-            Course::On => {
+            Flow::On => {
                 self.is_suspect = false;
                 None
             }
@@ -35,7 +35,7 @@ impl Flight {
     }
 
     /// Has the step failed: whoever runs it does not come back.
-    async fn blame(&mut self, attempt: Attempt, lost: u32) -> Course {
+    async fn blame(&mut self, attempt: Attempt, lost: u32) -> Flow {
         let error = format!("the process died {lost} times in it");
         tracing::error!(saga = %self.saga.id, step = self.saga.current_step(), error, "a step is given up");
         let now = Utc::now();

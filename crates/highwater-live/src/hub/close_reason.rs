@@ -4,7 +4,7 @@ use crate::protocol::{HandshakeRefused, Malformed, ServerMessage};
 
 /// Why a connection has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum End {
+pub(crate) enum CloseReason {
     #[error("the client has gone")]
     Gone,
     #[error("the client has closed the connection")]
@@ -22,7 +22,7 @@ pub(crate) enum End {
     #[error("the server is shutting down")]
     Draining,
     #[error("the identity was disconnected")]
-    Dismissed,
+    Revoked,
 }
 
 /// Codes of WebSocket closes.
@@ -31,7 +31,7 @@ const GOING_AWAY: u16 = 1001;
 const PROTOCOL_ERROR: u16 = 1002;
 const POLICY: u16 = 1008;
 
-impl End {
+impl CloseReason {
     /// The last message to the client, if it can still take one.
     ///
     /// An error keeps clients from coming back; what is not their fault must not have one.
@@ -42,7 +42,7 @@ impl End {
             Self::Malformed(_) => {
                 Some(ServerMessage::Close { error: Some(reason), allow_reconnect: false })
             }
-            Self::Silent | Self::Draining | Self::Dismissed => {
+            Self::Silent | Self::Draining | Self::Revoked => {
                 Some(ServerMessage::Close { error: None, allow_reconnect: true })
             }
         }
@@ -59,7 +59,7 @@ impl End {
             Self::Gone | Self::Closed => NORMAL,
             Self::Draining => GOING_AWAY,
             Self::Refused(_) | Self::Malformed(_) => PROTOCOL_ERROR,
-            Self::Silent | Self::Stalled | Self::Crowded | Self::Dismissed => POLICY,
+            Self::Silent | Self::Stalled | Self::Crowded | Self::Revoked => POLICY,
         }
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 /// Knows when to send a ping, and when a client has been silent for too long.
 #[derive(Debug)]
-pub(super) struct Pulse {
+pub(super) struct KeepAlive {
     keep_alive: Duration,
     client_timeout: Duration,
     last_received: Instant,
@@ -16,13 +16,13 @@ pub(super) struct Pulse {
 
 /// What the clock asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Beat {
+pub(super) enum KeepAliveAction {
     Rest,
     Ping,
     Silent,
 }
 
-impl Pulse {
+impl KeepAlive {
     pub(super) fn new(keep_alive: Duration, client_timeout: Duration, now: Instant) -> Self {
         Self { keep_alive, client_timeout, last_received: now, has_pinged: false }
     }
@@ -42,13 +42,13 @@ impl Pulse {
         if self.has_pinged { ping.min(self.silent_at()) } else { ping }
     }
 
-    pub(super) fn beat(&self, now: Instant, last_sent: Instant) -> Beat {
+    pub(super) fn beat(&self, now: Instant, last_sent: Instant) -> KeepAliveAction {
         if self.has_pinged && now >= self.silent_at() {
-            Beat::Silent
+            KeepAliveAction::Silent
         } else if now >= last_sent + self.keep_alive {
-            Beat::Ping
+            KeepAliveAction::Ping
         } else {
-            Beat::Rest
+            KeepAliveAction::Rest
         }
     }
 
@@ -65,12 +65,19 @@ mod tests {
     fn only_a_client_that_has_pinged_is_silent_for_too_long() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut pulse = Pulse::new(Duration::from_secs(15), Duration::from_secs(30), start);
-        assert_eq!((pulse.due(start), pulse.beat(at(14), start)), (at(15), Beat::Rest));
-        assert_eq!(pulse.beat(at(600), start), Beat::Ping);
-        pulse.pinged();
-        pulse.received(at(1));
-        assert_eq!((pulse.due(at(20)), pulse.beat(at(30), at(20))), (at(31), Beat::Rest));
-        assert_eq!(pulse.beat(at(31), at(20)), Beat::Silent);
+        let mut keep_alive =
+            KeepAlive::new(Duration::from_secs(15), Duration::from_secs(30), start);
+        assert_eq!(
+            (keep_alive.due(start), keep_alive.beat(at(14), start)),
+            (at(15), KeepAliveAction::Rest)
+        );
+        assert_eq!(keep_alive.beat(at(600), start), KeepAliveAction::Ping);
+        keep_alive.pinged();
+        keep_alive.received(at(1));
+        assert_eq!(
+            (keep_alive.due(at(20)), keep_alive.beat(at(30), at(20))),
+            (at(31), KeepAliveAction::Rest)
+        );
+        assert_eq!(keep_alive.beat(at(31), at(20)), KeepAliveAction::Silent);
     }
 }

@@ -9,7 +9,7 @@ use super::Stage;
 
 /// A transition to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Move {
+pub(crate) struct Decision {
     pub(crate) progress: SagaProgress,
     pub(crate) timer: Option<Duration>,
     pub(crate) then: Then,
@@ -28,7 +28,7 @@ pub(crate) enum Then {
     Rest,
 }
 
-impl Move {
+impl Decision {
     /// Cuts what would be too long for the store, or for an event.
     pub(crate) fn cut_texts(&mut self) {
         let SagaProgress { steps, error, .. } = &mut self.progress;
@@ -125,7 +125,7 @@ pub(super) fn newest_effect(progress: &SagaProgress, plan: &[(String, Stage)]) -
 }
 
 /// On to the next step, or to the end.
-pub(super) fn advance(mut made: Move, plan: &[(String, Stage)]) -> Move {
+pub(super) fn advance(mut made: Decision, plan: &[(String, Stage)]) -> Decision {
     let progress = &mut made.progress;
     progress.error = None;
     progress.waiting_for = None;
@@ -136,11 +136,11 @@ pub(super) fn advance(mut made: Move, plan: &[(String, Stage)]) -> Move {
     } else {
         (SagaState::Running, Then::Continue)
     };
-    Move { timer: None, ..made }
+    Decision { timer: None, ..made }
 }
 
 /// Gives up, and on to the first compensation.
-pub(super) fn give_up(mut made: Move, plan: &[(String, Stage)], reason: &str) -> Move {
+pub(super) fn give_up(mut made: Decision, plan: &[(String, Stage)], reason: &str) -> Decision {
     turn_round(&mut made.progress);
     made.progress.error = Some(reason.to_owned());
     unwind(made, plan)
@@ -157,7 +157,7 @@ pub(super) fn turn_round(progress: &mut SagaProgress) {
 }
 
 /// On to the next compensation, or to the end.
-pub(super) fn unwind(mut made: Move, plan: &[(String, Stage)]) -> Move {
+pub(super) fn unwind(mut made: Decision, plan: &[(String, Stage)]) -> Decision {
     let progress = &mut made.progress;
     (progress.state, made.then) = match newest_effect(progress, plan) {
         Some(at) => {
@@ -166,7 +166,7 @@ pub(super) fn unwind(mut made: Move, plan: &[(String, Stage)]) -> Move {
         }
         None => (SagaState::Compensated, Then::Rest),
     };
-    Move { timer: None, ..made }
+    Decision { timer: None, ..made }
 }
 
 fn index(at: usize) -> u32 {

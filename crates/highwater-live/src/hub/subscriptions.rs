@@ -20,11 +20,11 @@ pub(super) enum Key {
 }
 
 /// What a subscription has to give; after an error, nothing more.
-pub(super) type Given = Result<Batch, Unreadable>;
+pub(super) type Delivery = Result<Batch, Unreadable>;
 
 /// Any number of subscriptions, read as one.
 #[derive(Default)]
-pub(super) struct Followed {
+pub(super) struct Subscriptions {
     one_by_one: SelectAll<One>,
     keys: HashSet<Key>,
 }
@@ -32,10 +32,10 @@ pub(super) struct Followed {
 /// One of the subscriptions.
 struct One {
     key: Key,
-    given: BoxStream<'static, Given>,
+    given: BoxStream<'static, Delivery>,
 }
 
-impl Followed {
+impl Subscriptions {
     pub(super) fn len(&self) -> usize {
         self.keys.len()
     }
@@ -73,13 +73,13 @@ impl Followed {
     /// What the next subscription that has something gives; `None` when there are none at all.
     ///
     /// Cancel safe.
-    pub(super) async fn next(&mut self) -> Option<(Key, Given)> {
+    pub(super) async fn next(&mut self) -> Option<(Key, Delivery)> {
         self.one_by_one.next().await
     }
 }
 
 impl Stream for One {
-    type Item = (Key, Given);
+    type Item = (Key, Delivery);
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let given = self.given.poll_next_unpin(cx);

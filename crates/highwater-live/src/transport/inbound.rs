@@ -8,17 +8,17 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 
 use super::negotiated::Entry;
-use super::{Params, Refusal, Visitor};
-use crate::hub::Hub;
+use super::{Params, Refusal, Requester};
+use crate::hub::LiveState;
 
 /// Takes in messages; answers once the connection has them in its queue, or does not read it.
 pub(super) async fn receive(
-    State(hub): State<Arc<Hub>>,
+    State(hub): State<Arc<LiveState>>,
     params: Result<Query<Params>, QueryRejection>,
-    visitor: Visitor,
+    requester: Requester,
     body: Bytes,
 ) -> Result<StatusCode, Refusal> {
-    let (_, entry) = find(&hub, params, &visitor).await?;
+    let (_, entry) = find(&hub, params, &requester).await?;
     if entry.hear(body, hub.options.stall_timeout).await {
         return Ok(StatusCode::OK);
     }
@@ -28,25 +28,25 @@ pub(super) async fn receive(
 
 /// Ends a connection.
 pub(super) async fn close(
-    State(hub): State<Arc<Hub>>,
+    State(hub): State<Arc<LiveState>>,
     params: Result<Query<Params>, QueryRejection>,
-    visitor: Visitor,
+    requester: Requester,
 ) -> Result<StatusCode, Refusal> {
-    let (id, entry) = find(&hub, params, &visitor).await?;
+    let (id, entry) = find(&hub, params, &requester).await?;
     hub.negotiated.remove(&id);
     entry.close();
     Ok(StatusCode::ACCEPTED)
 }
 
 async fn find(
-    hub: &Arc<Hub>,
+    hub: &Arc<LiveState>,
     params: Result<Query<Params>, QueryRejection>,
-    visitor: &Visitor,
+    requester: &Requester,
 ) -> Result<(String, Arc<Entry>), Refusal> {
     let Query(params) = params?;
     let id = params.id.ok_or(Refusal::NoId)?;
     let owner = hub.negotiated.owner(&id).ok_or(Refusal::NoConnection)?;
-    visitor.must_be(hub, owner.as_ref()).await?;
-    let entry = hub.negotiated.open(hub, &id, visitor.address())?;
+    requester.must_be(hub, owner.as_ref()).await?;
+    let entry = hub.negotiated.open(hub, &id, requester.address())?;
     Ok((id, entry))
 }

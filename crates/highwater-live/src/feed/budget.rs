@@ -7,19 +7,19 @@ use highwater_core::RecordedEvent;
 
 /// Room for the live events of all sources together.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct MemoryBudget {
     bytes: usize,
     taken: Arc<AtomicUsize>,
 }
 
 /// The room that one live event takes, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct Reservation {
     bytes: usize,
     taken: Arc<AtomicUsize>,
 }
 
-impl Room {
+impl MemoryBudget {
     pub(super) fn new(bytes: usize) -> Self {
         Self { bytes, taken: Arc::default() }
     }
@@ -28,12 +28,12 @@ impl Room {
     ///
     /// `None` when there is not enough left. For the one reader of the log's end: two callers at
     /// once could both get the last room.
-    pub(super) fn take(&self, event: &RecordedEvent) -> Option<Held> {
+    pub(super) fn take(&self, event: &RecordedEvent) -> Option<Reservation> {
         let bytes = event.data.as_str().len() * 2;
         let fits = self.taken.load(Ordering::Relaxed).saturating_add(bytes) <= self.bytes;
         fits.then(|| {
             self.taken.fetch_add(bytes, Ordering::Relaxed);
-            Held { bytes, taken: Arc::clone(&self.taken) }
+            Reservation { bytes, taken: Arc::clone(&self.taken) }
         })
     }
 
@@ -42,7 +42,7 @@ impl Room {
     }
 }
 
-impl Drop for Held {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.taken.fetch_sub(self.bytes, Ordering::Relaxed);
     }
