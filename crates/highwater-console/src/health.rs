@@ -33,7 +33,7 @@ struct ProjectionHealth {
     projection_name: String,
     stream_name: String,
     status: Health,
-    /// Why it is no better.
+    /// Reason why it is no better.
     reasons: Vec<String>,
     lag: u64,
     lag_seconds: f64,
@@ -66,7 +66,7 @@ struct OverdueBody {
     count: usize,
 }
 
-/// Whether the log takes writes.
+/// True when the log takes writes.
 #[derive(Serialize)]
 struct WriteHealth {
     status: Health,

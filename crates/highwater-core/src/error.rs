@@ -13,7 +13,8 @@ use crate::source::Source;
 /// Any error, boxed; what user code returns and what backends wrap.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
-/// Why a store did not do what it was asked; nothing was changed, except after `Unavailable`.
+/// Reason why a store did not do what it was asked; nothing was changed, except after
+/// `Unavailable`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -22,7 +23,7 @@ pub enum StoreError {
     Conflict {
         /// The stream.
         stream: StreamName,
-        /// What the appender believed.
+        /// Expectation of the appender.
         expected: Expected,
         /// The offset of the stream's last event.
         actual: Option<Offset>,
@@ -44,7 +45,7 @@ pub enum StoreError {
     CheckpointMoved {
         /// The projection.
         projection: ProjectionName,
-        /// What the projection follows.
+        /// Source that the projection follows.
         source_name: Source,
         /// Where the caller believed the checkpoint to be.
         expected: Option<Offset>,
@@ -57,7 +58,7 @@ pub enum StoreError {
     LeaseLost {
         /// The projection.
         projection: ProjectionName,
-        /// What the projection follows.
+        /// Source that the projection follows.
         source_name: Source,
         /// The epoch of the lost lease.
         epoch: u64,
@@ -91,11 +92,11 @@ pub enum StoreError {
     SagaRequestRefused {
         /// The saga.
         id: SagaId,
-        /// What it was asked.
+        /// Request that it was asked.
         request: SagaRequest,
         /// The state that it is in.
         state: SagaState,
-        /// What it has been asked before and has yet to do.
+        /// Request that it was asked before and has yet to do.
         pending: Option<SagaRequest>,
     },
 
@@ -106,11 +107,11 @@ pub enum StoreError {
     /// The request is larger than a limit; repeating it cannot succeed.
     #[error("{actual} {what}, the limit is {limit}")]
     TooLarge {
-        /// What there is too much of.
+        /// Unit of which there is too much.
         what: &'static str,
-        /// How much there is.
+        /// Amount found.
         actual: usize,
-        /// How much is allowed.
+        /// Limit.
         limit: usize,
     },
 
@@ -161,7 +162,7 @@ impl ErrorClass {
 }
 
 impl StoreError {
-    /// What has to change before the same request can succeed.
+    /// Returns what has to change before the same request can succeed.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
@@ -171,7 +172,7 @@ impl StoreError {
         }
     }
 
-    /// Whether the same request may succeed when it is repeated later.
+    /// Tells whether the same request may succeed when it is repeated later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.class() == ErrorClass::World

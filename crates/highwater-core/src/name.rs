@@ -11,7 +11,7 @@ pub const NAME_BYTES_MAX: usize = 255;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {text:?} {reason}")]
 pub struct InvalidName {
-    /// What the text was meant to name, such as "stream name".
+    /// Kind of name that the text was meant to be, such as "stream name".
     pub what: &'static str,
     /// The first 64 characters of the refused text.
     pub text: String,
@@ -19,7 +19,7 @@ pub struct InvalidName {
     pub reason: &'static str,
 }
 
-/// Why `text` cannot be a name, or `None` when it can.
+/// Reason why `text` cannot be a name, or `None` when it can.
 const fn flaw(text: &str, reserved: bool) -> Option<&'static str> {
     let bytes = text.as_bytes();
     if bytes.is_empty() {
@@ -223,8 +223,8 @@ impl StreamName {
     }
 }
 
-/// How a text that was made of a name and an id is read: the id is the UUID at its end or, if there
-/// is none, what stands behind the first dash.
+/// Tells how a text that was made of a name and an id is read: the id is the UUID at its end or,
+/// if there is none, what stands behind the first dash.
 fn saga_of(text: &str) -> Option<(&str, &str)> {
     const UUID: usize = 36;
     let cut = text.len().checked_sub(UUID).filter(|cut| text.is_char_boundary(*cut));

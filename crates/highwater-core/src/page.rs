@@ -35,8 +35,8 @@ impl PageBudget {
         Self { left: bytes, is_empty: true }
     }
 
-    /// Whether an item of `bytes` goes on the page: the first always does, and none behind one
-    /// that did not.
+    /// Tells whether an item of `bytes` goes on the page: the first always does, and none behind
+    /// one that did not.
     pub fn admits(&mut self, bytes: usize) -> bool {
         let is_first = std::mem::take(&mut self.is_empty);
         let left = self.left.checked_sub(bytes);

@@ -35,7 +35,7 @@ impl Source {
         }
     }
 
-    /// Whether the event belongs to this source.
+    /// Tells whether the event belongs to this source.
     #[must_use]
     pub fn contains(&self, event: &RecordedEvent) -> bool {
         match self {

@@ -46,11 +46,11 @@ pub trait Access: Send + Sync + 'static {
     /// Who makes a request; `None` refuses it with 401.
     async fn identify(&self, credentials: &Credentials) -> Result<Option<Identity>, BoxError>;
 
-    /// Whether `identity` may follow `source`; asked for each subscription, when it is made.
+    /// Tells whether `identity` may follow `source`; asked for each subscription, when it is made.
     async fn may_follow(&self, identity: &Identity, source: &LiveSource) -> Result<bool, BoxError>;
 }
 
-/// What a request says about who makes it.
+/// Credentials of a request: all that it says about who makes it.
 #[derive(Clone, Default)]
 pub struct Credentials {
     /// The token of the header `Authorization: Bearer`, or else of the query's `access_token`,

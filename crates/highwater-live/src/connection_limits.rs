@@ -27,7 +27,7 @@ pub(crate) struct ConnectionLimiter {
 struct Inside {
     by_identity: HashMap<Identity, usize>,
     by_address: HashMap<IpAddr, usize>,
-    /// What ends the connections of each identity that is inside.
+    /// Tokens that end the connections of each identity that is inside.
     revocations: HashMap<Identity, CancellationToken>,
     rate: Rate,
     /// Of addresses that have come lately.
@@ -46,7 +46,7 @@ pub(crate) struct ConnectionPermit {
     pub(crate) revoked: CancellationToken,
 }
 
-/// Why there is no room.
+/// Reason why there is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Full {
     /// Too many connections in total.
@@ -76,8 +76,9 @@ impl ConnectionLimiter {
         Arc::new(Self { limits, memory, inside, total: watch::Sender::new(0) })
     }
 
-    /// Whether one more may come in now: there is room, and not too many come at once. Whoever is
-    /// told so is counted as one that comes, and gets a permit when it does, if there still is one.
+    /// Tells whether one more may come in now: there is room, and not too many come at once.
+    /// Whoever is told so is counted as one that comes, and gets a permit when it does, if there
+    /// still is one.
     pub(crate) fn knock(
         &self,
         identity: Option<&Identity>,

@@ -87,7 +87,7 @@ impl Live {
         transport::stream_routes(Arc::clone(&self.hub))
     }
 
-    /// What the hub is doing now.
+    /// Returns what the hub is doing now.
     #[must_use]
     pub fn gauges(&self) -> LiveGauges {
         self.hub.gauges()

@@ -25,29 +25,29 @@ pub struct LiveOptions {
     /// more, everybody reads the log. Default 64 MiB; raise it when many large events come at
     /// once.
     pub live_bytes: usize,
-    /// How often projections that are followed are looked at. Default 250 ms, one query for all;
-    /// raise it to spare the store.
+    /// Interval at which projections that are followed are looked at. Default 250 ms, one query
+    /// for all; raise it to spare the store.
     pub projection_interval: Duration,
-    /// How long a connection may be silent before the hub sends a ping. Default 15 s; clients
+    /// Time that a connection may be silent before the hub sends a ping. Default 15 s; clients
     /// give up after 30 s, so lower it only.
     pub keep_alive: Duration,
-    /// How long a client that has begun to send pings may be silent. Default 30 s; raise it for
+    /// Time that a client that has begun to send pings may be silent. Default 30 s; raise it for
     /// clients that ping less often than each 15 s. One that never pings and vanishes without a
     /// word is noticed when TCP gives up on it.
     pub client_timeout: Duration,
-    /// How long a client may take for its handshake. Default 15 s; lower it under attack.
+    /// Time that a client may take for its handshake. Default 15 s; lower it under attack.
     pub handshake_timeout: Duration,
-    /// How long a client may take to connect after negotiate, and to poll again when it polls.
+    /// Time that a client may take to connect after negotiate, and to poll again when it polls.
     /// Default 15 s; raise it for very slow networks.
     pub attach_timeout: Duration,
-    /// How long a client may take none of the bytes that wait for it before it is disconnected;
+    /// Time that a client may take none of the bytes that wait for it before it is disconnected;
     /// for a message of more than 64 KiB, so long for each 64 KiB. Default 30 s; lower it to free
     /// memory earlier.
     pub stall_timeout: Duration,
-    /// How long a poll waits for something to send. Default 90 s; clients give up at 100 s, and
+    /// Time that a poll waits for something to send. Default 90 s; clients give up at 100 s, and
     /// some proxies earlier.
     pub poll_timeout: Duration,
-    /// Whether a WebSocket with an unknown connection id is refused instead of treated as a new
+    /// True when a WebSocket with an unknown connection id is refused instead of treated as a new
     /// connection. Default false, which needs no sticky sessions.
     pub strict_connection_id: bool,
     /// Bounds on what clients may use.

@@ -41,7 +41,7 @@ impl Rate {
         now + Duration::from_secs_f64(missing) + Duration::from_millis(1)
     }
 
-    /// Whether nothing has been taken lately, so that there is nothing to remember.
+    /// Tells whether nothing has been taken lately, so that there is nothing to remember.
     pub(crate) fn is_fresh(&mut self, now: Instant) -> bool {
         self.next(now) <= now && self.available >= self.per_second
     }

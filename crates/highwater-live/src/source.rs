@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use highwater_core::{InvalidName, ProjectionName, Source};
 
-/// What a client can follow: events, or how far a projection has come.
+/// Source that a client can follow: events, or the progress of a projection.
 ///
 /// As text, which clients name it by: `orders`, `$category:receipt`, `$all` and
 /// `$projection:user-statistics`.

@@ -31,27 +31,27 @@ pub struct PgOptions {
     /// Prepared statements kept for each connection. Default 100; 0 prepares each anew, for
     /// servers that are short of memory.
     pub statement_cache_capacity: usize,
-    /// Whether a connection listens for the appends of other processes. Default true; without
+    /// True when a connection listens for the appends of other processes. Default true; without
     /// they are found by polling.
     pub listen: bool,
-    /// How often the log is looked at for appends that nobody told of. Default 100 ms; lower it
-    /// when nothing listens and latency matters.
+    /// Interval at which the log is looked at for appends that nobody told of. Default 100 ms;
+    /// lower it when nothing listens and latency matters.
     pub poll_interval: Duration,
     /// Bounds on one append or import. The defaults are those of [`Limits`].
     pub limits: Limits,
     /// The bytes that one page of events, documents, dead letters or sagas holds at most, unless one
     /// item alone is larger. Default 4 MiB; lower it where memory is short and many read at once.
     pub page_bytes: usize,
-    /// How long an append waits and is tried again before it is `Unavailable`, counted from the
+    /// Time that an append waits and is tried again before it is `Unavailable`, counted from the
     /// call. Default 10 s; raise it to ride out longer failovers.
     pub append_timeout: Duration,
-    /// How long any other call takes at the most, the wait for a connection included, before it
+    /// Time that any other call takes at the most, the wait for a connection included, before it
     /// is `Unavailable`. Default 10 s; raise it for searches that take longer.
     pub call_timeout: Duration,
-    /// How long a transaction of this store may idle before the server ends it. Default 10 s;
+    /// Time that a transaction of this store may idle before the server ends it. Default 10 s;
     /// raise it for projections that think for longer within one batch.
     pub idle_in_transaction_timeout: Duration,
-    /// Whether to create and migrate the schema. Default true. Where all is there already, a role
+    /// True to create and migrate the schema. Default true. Where all is there already, a role
     /// that may only read and write rows will do: it needs `usage` of the schema, the rights to
     /// select, insert, update and delete in its tables, and `usage` of its sequences. Turn it off
     /// to leave migrations to somebody else.
@@ -78,12 +78,12 @@ impl Default for PgOptions {
 }
 
 impl PgOptions {
-    /// What a page may hold.
+    /// Returns what a page may hold.
     pub(crate) fn page(&self) -> PageBudget {
         PageBudget::new(self.page_bytes)
     }
 
-    /// What a page may hold, as SQL counts it.
+    /// Returns what a page may hold, as SQL counts it.
     pub(crate) fn page_size(&self) -> i64 {
         i64::try_from(self.page_bytes).unwrap_or(i64::MAX)
     }

@@ -20,7 +20,7 @@ use crate::options::PgOptions;
 use crate::sagas::read;
 use crate::sagas::read::SagaReads;
 
-/// How long the schema may take to be made, or to be waited for while another process makes it.
+/// Time that the schema may take to be made, or to be waited for while another process makes it.
 const SCHEMA_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Keeps events, checkpoints and read models in PostgreSQL.
@@ -92,8 +92,8 @@ impl PgStore {
         Ok(Self(Arc::new(Shared { log, appends, saga_reads, tasks })))
     }
 
-    /// What a pool needs for [`from_pool`](Self::from_pool): that a connection which does not
-    /// answer is replaced, and that none is handed out inside a transaction.
+    /// Returns what a pool needs for [`from_pool`](Self::from_pool): that a connection which does
+    /// not answer is replaced, and that none is handed out inside a transaction.
     ///
     /// The driver leaves a transaction open when a begin is dropped in the middle; what somebody
     /// else then does on that connection is confirmed and never committed.

@@ -7,7 +7,7 @@ use highwater_core::{
 
 use crate::options::InvalidOption;
 
-/// Why a projection was not registered.
+/// Reason why a projection was not registered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError {
@@ -22,7 +22,7 @@ pub enum RegisterError {
     Option(#[from] InvalidOption),
 }
 
-/// Why a projection did not run, or did not run to its end.
+/// Reason why a projection did not run, or did not run to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
@@ -52,7 +52,7 @@ pub enum RunError {
     NoSuchPlace {
         /// The projection.
         projection: ProjectionName,
-        /// What it follows.
+        /// Source that it follows.
         followed: Source,
         /// The place.
         to: Offset,
@@ -66,11 +66,11 @@ fn place(checkpoint: Option<Offset>) -> String {
     checkpoint.map_or_else(|| "at the first event".to_owned(), |at| format!("behind offset {at}"))
 }
 
-/// Why a projection gives up.
+/// Reason why a projection gives up.
 #[derive(Debug)]
 pub(crate) struct Reason {
     pub(crate) error: BoxError,
-    /// Whether it lies with the world, so that trying again later may help.
+    /// True when it lies with the world, so that trying again later may help.
     pub(crate) may_pass: bool,
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::run::{Backoff, RetryPolicy};
 
-/// How one projection is run; the defaults suit most.
+/// Options of one projection; the defaults suit most.
 ///
 /// ```
 /// use highwater_projection::{FailurePolicy, ProjectionOptions};
@@ -15,18 +15,19 @@ pub struct ProjectionOptions {
     /// Events read, and at most applied in one transaction. Default 500; raise it towards 1,000
     /// for a faster catch-up, lower it when one event changes much.
     pub batch_size: usize,
-    /// How often the checkpoint is stored. Default per batch; see [`CheckpointPolicy`].
+    /// Interval at which the checkpoint is stored. Default per batch; see [`CheckpointPolicy`].
     pub checkpoint: CheckpointPolicy,
-    /// How long an idle projection waits before it looks at its checkpoint for requests and
+    /// Time that an idle projection waits before it looks at its checkpoint for requests and
     /// resets; new events wake it earlier. Default 500 ms; raise it to spare an idle database.
     pub poll_interval: Duration,
-    /// How long a lease outlives its holder. Default 10 s; lower it for a faster take-over after
+    /// Time that a lease outlives its holder. Default 10 s; lower it for a faster take-over after
     /// a crash, raise it when the database may be away for longer than that.
     pub lease_ttl: Duration,
-    /// How often a standby tries to get the lease. Default 250 ms; lower it for a faster
+    /// Interval at which a standby tries to get the lease. Default 250 ms; lower it for a faster
     /// hand-over.
     pub standby_interval: Duration,
-    /// How often and when an event that fails is tried again. Default 5 attempts from 100 ms on.
+    /// Interval at which and when an event that fails is tried again. Default 5 attempts from 100
+    /// ms on.
     pub retry: RetryPolicy,
     /// Workers that may end with an event that is tried alone, without a word, before it counts as
     /// failed: by an abort, an exhausted stack or memory. Default 3; raise it where processes are
@@ -41,16 +42,16 @@ pub struct ProjectionOptions {
     /// on trying; set it for a `catch_up` that must end. While [`run`](crate::projections::Projections::run)
     /// does, it is started again after the longest of the waits.
     pub max_poll_failures: Option<u32>,
-    /// How long a read may take before it counts as a failure of the store. Default 60 s; raise
+    /// Time that a read may take before it counts as a failure of the store. Default 60 s; raise
     /// it where a filter passes over very many events between two that match.
     pub read_timeout: Duration,
-    /// Whether `run` starts the projection. Default true; otherwise `start` does.
+    /// True when `run` starts the projection. Default true; otherwise `start` does.
     pub auto_start: bool,
-    /// Whether it goes on once it has caught up. Default continuous.
+    /// True when it goes on once it has caught up. Default continuous.
     pub mode: Mode,
 }
 
-/// How often a checkpoint is stored.
+/// Interval at which a checkpoint is stored.
 ///
 /// A read model and its checkpoint always commit together; what a crash can repeat is only the
 /// effects of a handler since its last stored checkpoint.
@@ -68,7 +69,7 @@ pub enum CheckpointPolicy {
     Every(Duration),
 }
 
-/// What happens to an event that has failed for good.
+/// Policy for an event that has failed for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FailurePolicy {
     /// The projection stops before the event, with the error in its checkpoint; others go on.
@@ -78,7 +79,7 @@ pub enum FailurePolicy {
     Skip,
 }
 
-/// Whether a projection goes on once it has caught up.
+/// True when a projection goes on once it has caught up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
     /// It follows its source for ever.

@@ -42,7 +42,7 @@ struct Shared<S> {
     trials: Trials,
 }
 
-/// How far a projection has been brought.
+/// Result of a catch-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CaughtUp {
     /// The checkpoint; `None` when there was nothing to process.
@@ -88,7 +88,7 @@ impl<S: CheckpointStore + Clone> Projections<S> {
         })
     }
 
-    /// What is registered, by name.
+    /// Returns what is registered, by name.
     #[must_use]
     pub fn definitions(&self) -> Vec<ProjectionDefinition> {
         self.all().iter().map(|projection| projection.definition.clone()).collect()
@@ -209,7 +209,7 @@ impl<S: CheckpointStore + Clone> Projections<S> {
         Ok(self.0.store.rebase(projection.key(), to, event).await?)
     }
 
-    /// What a projection does in this process, now and whenever it changes.
+    /// Returns what a projection does in this process, now and whenever it changes.
     pub fn watch(
         &self,
         name: &ProjectionName,
@@ -217,7 +217,7 @@ impl<S: CheckpointStore + Clone> Projections<S> {
         Ok(self.registered(name)?.state())
     }
 
-    /// How each projection does, by name.
+    /// Tells how each projection does, by name.
     pub async fn status(&self) -> Result<Vec<ProjectionStatus>, StoreError> {
         let all = self.all();
         let definitions: Vec<_> = all.iter().map(|it| it.definition.clone()).collect();
@@ -229,8 +229,8 @@ impl<S: CheckpointStore + Clone> Projections<S> {
         Ok(reported.collect())
     }
 
-    /// How well the projections do, and whether the log takes writes: within seconds, whatever the
-    /// stores do.
+    /// Tells how well the projections do, and whether the log takes writes: within seconds,
+    /// whatever the stores do.
     ///
     /// What is judged is what the stores say, by the rule of
     /// [`ProjectionReport::judge`](highwater_core::ProjectionReport::judge), so that any process

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use highwater_core::{InvalidName, SagaId, SagaName, SagaState, StoreError};
 
-/// Why a saga was not registered.
+/// Reason why a saga was not registered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError {
@@ -42,7 +42,7 @@ pub enum RegisterError {
     },
 }
 
-/// Why a saga was not started.
+/// Reason why a saga was not started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -51,7 +51,7 @@ pub enum StartError {
     State {
         /// The saga.
         id: SagaId,
-        /// What goes wrong.
+        /// Reason of the failure.
         reason: String,
     },
     /// The state is larger than [`max_state_bytes`](crate::options::OrchestratorOptions::max_state_bytes).
@@ -59,9 +59,9 @@ pub enum StartError {
     TooLarge {
         /// The saga.
         id: SagaId,
-        /// How many bytes it has.
+        /// Number of bytes it has.
         bytes: usize,
-        /// How many it may have.
+        /// Number of it that may have.
         limit: usize,
     },
     /// The stream of its events cannot be named after it.
@@ -72,7 +72,7 @@ pub enum StartError {
     Store(#[from] StoreError),
 }
 
-/// Why waiting for a saga has ended before the saga did.
+/// Reason why waiting for a saga has ended before the saga did.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitError {
@@ -83,7 +83,7 @@ pub enum WaitError {
         id: SagaId,
         /// The state that it is in.
         state: SagaState,
-        /// How long it was waited for.
+        /// Time that it was waited for.
         timeout: Duration,
     },
     /// The store failed, or has no such saga.

@@ -7,7 +7,7 @@ use crate::error::InvalidOption;
 /// The longest time; beyond it databases and clocks disagree about when it ends.
 pub(crate) const TIME_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// How an orchestrator runs sagas; the defaults suit most.
+/// Options of an orchestrator; the defaults suit most.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrchestratorOptions {
     /// Sagas that are worked on at once; those that sleep or wait do not count. Default 1,024;
@@ -20,18 +20,20 @@ pub struct OrchestratorOptions {
     /// Bytes of the state of one saga, as JSON. Default 4 MiB. A larger one is refused at the
     /// start; a step that leaves one fails, and the state before it is kept.
     pub max_state_bytes: usize,
-    /// How many processes may end, or freeze for longer than a lease, while they run one step.
-    /// Default 3; then the step has failed and is compensated. Its last try is made with no other
+    /// Number of processes that may end, or freeze for longer than a lease, while they run one
+    /// step. Default 3; then the step has failed and is compensated. Its last try is made with no
+    /// other
     /// suspect beside it, so that it ends nobody else's; with 1 there is no such try.
     pub max_deaths: u32,
     /// A step that keeps its thread for longer than this is told of in the log and by
     /// [`blocked_steps`](crate::orchestrator::Orchestrator::blocked_steps). Default 1 s.
     pub block_warning: Duration,
-    /// How long a lease outlives its holder. Default 10 s; lower it for a faster take-over after
+    /// Time that a lease outlives its holder. Default 10 s; lower it for a faster take-over after
     /// a crash, raise it when the database may be away for longer than that.
     pub lease_ttl: Duration,
-    /// How often the store is asked for sagas that have become due by the clock or by another
-    /// process; what this process does wakes it at once. Default 100 ms; raise it to spare an
+    /// Interval at which the store is asked for sagas that have become due by the clock or by
+    /// another process; what this process does wakes it at once. Default 100 ms; raise it to spare
+    /// an
     /// idle database, and in tests that skip time.
     pub poll_interval: Duration,
 }

@@ -86,7 +86,7 @@ impl Orchestrator {
         self.engine.store.saga(id).await
     }
 
-    /// What has become of the saga, transition by transition, from the log where
+    /// Returns what has become of the saga, transition by transition, from the log where
     /// [`publish_events`](Saga::publish_events) has it told; none where it does not.
     ///
     /// What somebody else wrote to its stream is passed over.
@@ -124,7 +124,7 @@ impl Orchestrator {
         self.engine.leases.blocked()
     }
 
-    /// Why this process cannot run the saga, if it cannot.
+    /// Reason why this process cannot run the saga, if it cannot.
     ///
     /// A saga whose version no process has registered stays as it is until one does.
     #[must_use]

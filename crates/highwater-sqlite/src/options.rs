@@ -11,7 +11,8 @@ const BUSY_TIMEOUT_MAX: Duration = Duration::from_millis(i32::MAX as u64);
 /// How a [`SqliteStore`](crate::store::SqliteStore) is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqliteOptions {
-    /// What a finished commit survives. Default `Full`; lower it for data that can be made again.
+    /// Failures that a finished commit survives. Default `Full`; lower it for data that can be
+    /// made again.
     pub durability: Durability,
     /// Connections that read. Default 4; raise it when many tasks read at once.
     pub readers: u32,
@@ -23,12 +24,12 @@ pub struct SqliteOptions {
     /// How soon appends of other processes are noticed. Default 100 ms; lower it when they share
     /// the file and every millisecond counts.
     pub poll_interval: Duration,
-    /// How long to wait for a connection, and for writers in other processes, before a call fails
+    /// Time to wait for a connection, and for writers in other processes, before a call fails
     /// with `Unavailable`. Default 10 s; raise it when transactions take longer.
     pub busy_timeout: Duration,
 }
 
-/// What a finished commit survives.
+/// Failures that a finished commit survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
     /// A crash of the machine: every commit waits for the disk.

@@ -116,17 +116,17 @@ impl SqliteStore {
         &self.readers
     }
 
-    /// What a page may hold.
+    /// Returns what a page may hold.
     pub(crate) fn page(&self) -> PageBudget {
         PageBudget::new(self.page_bytes)
     }
 
-    /// What the sagas of a claim may hold.
+    /// Returns what the sagas of a claim may hold.
     pub(crate) fn page_of(&self, claim: &SagaClaim) -> PageBudget {
         PageBudget::new(self.page_bytes.min(claim.max_bytes))
     }
 
-    /// What a page may hold, as SQL counts it.
+    /// Returns what a page may hold, as SQL counts it.
     pub(crate) fn page_bytes(&self) -> i64 {
         i64::try_from(self.page_bytes).unwrap_or(i64::MAX)
     }

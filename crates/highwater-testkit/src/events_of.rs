@@ -53,7 +53,7 @@ impl Numbering {
     }
 }
 
-/// How a projection gets events: those of its source and types, upcast and decoded.
+/// Intake of a projection: events of its source and types, upcast and decoded.
 #[derive(Debug)]
 pub(crate) struct Intake {
     pub(crate) source: Source,

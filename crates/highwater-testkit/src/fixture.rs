@@ -10,6 +10,15 @@ use futures::FutureExt;
 const PATIENCE: Duration = Duration::from_mins(5);
 
 /// One fresh, empty store with default limits, and how to get rid of it.
+///
+/// ```
+/// use highwater_testkit::{Fixture, MemoryStore};
+///
+/// /// A store of a backend of one's own; `MemoryStore` is a fixture by itself.
+/// async fn fresh() -> impl Fixture {
+///     MemoryStore::new()
+/// }
+/// ```
 pub trait Fixture {
     /// The store to be proven.
     type Store;

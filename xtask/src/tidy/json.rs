@@ -19,8 +19,9 @@ const UNCHECKED: [&str; 6] = [
 ];
 
 /// Files that parse what was checked before, or was stored.
-const CHECKED: [&str; 10] = [
+const CHECKED: [&str; 11] = [
     "amount.rs",
+    "attributes.rs",
     "cloud_event.rs",
     "json.rs",
     "json_limits.rs",

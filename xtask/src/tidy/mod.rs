@@ -1,12 +1,17 @@
 //! The house rules that a program can check.
 
+mod backends;
 mod docs;
 mod edges;
+mod imports;
 mod json;
+mod layers;
 pub(crate) mod manifest;
 mod names;
+mod sentences;
 mod sizes;
 mod source;
+mod types;
 
 use std::path::{Path, PathBuf};
 
@@ -29,6 +34,10 @@ pub(crate) fn run(root: &Path) -> Result {
     let mut broken = edges::check(&Manifest::all(root)?);
     broken.extend(sources.iter().flat_map(source::check));
     broken.extend(sources.iter().flat_map(json::check));
+    broken.extend(layers::check(&sources));
+    broken.extend(backends::check(&sources));
+    broken.extend(types::check(&sources));
+    broken.extend(sentences::check(&sources));
     broken.extend(docs::check(root, &texts, &sources));
     broken.iter().for_each(|rule| println!("{rule}"));
     match broken.len() {

@@ -22,10 +22,10 @@ const HELD_KIB: usize = 64 << 10;
 /// Large answers that are made at one time.
 const MADE: usize = 8;
 
-/// How long a request waits until its answer can be made.
+/// Time that a request waits until its answer can be made.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a client may take nothing of a body before that is dropped.
+/// Time that a client may take nothing of a body before that is dropped.
 const STALLED: Duration = Duration::from_secs(30);
 
 /// Bytes that are handed to the connection at a time.

@@ -54,8 +54,8 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     values.next().is_none().then_some(value)
 }
 
-/// Whether the origin is that of the host that is asked for. Which scheme it was asked by is not
-/// known behind a proxy, but the port is.
+/// Tells whether the origin is that of the host that is asked for. Which scheme it was asked by is
+/// not known behind a proxy, but the port is.
 fn is_of_host(origin: &str, request: &Request) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
     let default_port = match scheme {

@@ -24,7 +24,7 @@ pub struct Problem {
     members: Map<String, Value>,
 }
 
-/// What tells one problem from others of the same status.
+/// Kind of problem, among others of the same status.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Kind {
     uri: &'static str,
@@ -124,7 +124,7 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// What was expected, as the client has sent it.
+/// Returns what was expected, as the client has sent it.
 fn expectation(expected: Expected) -> Value {
     match expected {
         Expected::At(offset) => json!(offset),

@@ -32,7 +32,7 @@ struct ProjectionBody {
     can_rebuild: bool,
     auto_start: bool,
     status: Health,
-    /// Why it is no better.
+    /// Reason why it is no better.
     reasons: Vec<String>,
     #[serde(flatten)]
     checkpoint: CheckpointBody,

@@ -7,7 +7,7 @@ use highwater_core::{
 };
 use serde::Serialize;
 
-/// How a saga stands.
+/// State of a saga, as the routes tell it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SagaBody {
@@ -16,7 +16,7 @@ pub(crate) struct SagaBody {
     saga_name: SagaName,
     version: u32,
     state: SagaState,
-    /// What it has been asked and has yet to do.
+    /// Request that it has yet to do.
     request: Option<SagaRequest>,
     /// The steps that have finished and were not compensated, of all: `2/3`.
     progress: String,
@@ -33,7 +33,7 @@ pub(crate) struct SagaBody {
     last_updated: DateTime<Utc>,
     completed_at: Option<DateTime<Utc>>,
     error_message: Option<String>,
-    /// Why the process that answers cannot run it.
+    /// Reason why the process that answers cannot run it.
     #[serde(skip_serializing_if = "Option::is_none")]
     obstacle: Option<String>,
 }

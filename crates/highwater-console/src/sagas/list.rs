@@ -15,7 +15,7 @@ use super::body::SagaBody;
 use crate::http::{Problem, bodies};
 use crate::streams::check_limit;
 
-/// What to search for; an empty value is none. A misspelt name is refused: without it, the list
+/// Parameters of a search; an empty value is none. A misspelt name is refused: without it, the list
 /// would be of more than was meant.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -36,7 +36,7 @@ pub(crate) struct Params {
 #[derive(Serialize)]
 pub(crate) struct SagaPage {
     sagas: Vec<SagaBody>,
-    /// What to pass as `after` for the next page; `null` on the last one.
+    /// Value of `after` for the next page; `null` on the last one.
     next: Option<SagaId>,
 }
 

@@ -17,7 +17,7 @@ use crate::http::bodies::Bodies;
 use crate::sagas::body::SagaBody;
 use crate::sagas::list::list;
 
-/// What the routes of sagas work on.
+/// State of the routes of sagas.
 #[derive(Clone)]
 pub(crate) struct Sagas {
     pub(crate) store: Arc<dyn SagaStore>,
@@ -67,7 +67,7 @@ async fn ask(
     Ok((StatusCode::ACCEPTED, Json(sagas.body(saga))))
 }
 
-/// What cannot be an id is the id of no saga.
+/// Returns what cannot be an id is the id of no saga.
 fn saga_id(Path(id): Path<String>) -> Result<SagaId, Problem> {
     let unknown = |_| Problem::new(StatusCode::NOT_FOUND, format!("there is no saga {id:?}"));
     SagaId::new(&id).map_err(unknown)

@@ -75,7 +75,7 @@ fn check_content(event: &NewEvent) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What an append means, given the events in the store that carry one of its ids.
+/// Returns what an append means, given the events in the store that carry one of its ids.
 ///
 /// For backends. `Ok(None)`: none is known, go on. `Ok(Some(_))`: the append has been made
 /// before, and this was its result. An error: an id stands for something else.
@@ -112,7 +112,7 @@ pub fn repeated(
     Ok(Some(Appended { streams, position }))
 }
 
-/// Whether `recorded` is what appending `event` to `stream` would record.
+/// Tells whether `recorded` is what appending `event` to `stream` would record.
 #[must_use]
 pub fn is_same(stream: &StreamName, event: &NewEvent, recorded: &RecordedEvent) -> bool {
     *stream == recorded.stream

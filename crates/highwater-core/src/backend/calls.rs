@@ -10,10 +10,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::StoreError;
 
-/// How much later than its deadline a call is given up that has not said why it was late.
+/// Amount of later than its deadline a call is given up that has not said why it was late.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// How long something that others wait for is kept for a caller who does not come to take it.
+/// Time that something that others wait for is kept for a caller who does not come to take it.
 const KEPT: Duration = Duration::from_secs(1);
 
 /// Runs each call of a store in a task of its own.

@@ -30,7 +30,7 @@ struct Shared<Req, Res> {
 struct Queue<Req, Res> {
     /// By the order in which they came.
     waiting: BTreeMap<u64, Waiting<Req, Res>>,
-    /// How many have come.
+    /// Number of have come.
     count: u64,
     is_busy: bool,
 }
@@ -118,7 +118,7 @@ struct Turn<Req: Send + 'static, Res: Send + 'static> {
     shared: Arc<Shared<Req, Res>>,
     /// False as long as the runtime has not run it, which one that is shutting down never does.
     has_begun: bool,
-    /// How many callers it has answered.
+    /// Number of callers it has answered.
     answered: usize,
 }
 

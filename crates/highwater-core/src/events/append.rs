@@ -4,7 +4,7 @@ use super::NewEvent;
 use crate::name::StreamName;
 use crate::offset::{Offset, Position};
 
-/// What the appender believes about the stream; the append is refused when it is wrong.
+/// Belief of the appender about the stream; the append is refused when it is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Expected {
     /// Anything.
@@ -19,7 +19,7 @@ pub enum Expected {
 }
 
 impl Expected {
-    /// Whether it fits a stream whose last event is at `head`.
+    /// Tells whether it fits a stream whose last event is at `head`.
     #[must_use]
     pub fn admits(self, head: Option<Offset>) -> bool {
         match self {
@@ -47,7 +47,7 @@ impl std::fmt::Display for Expected {
 pub struct StreamAppend {
     /// The stream, made by its first event.
     pub stream: StreamName,
-    /// What the appender believes about the stream.
+    /// Belief of the appender about the stream.
     pub expected: Expected,
     /// One or more events, in order.
     pub events: Vec<NewEvent>,

@@ -54,7 +54,7 @@ impl fmt::Debug for EventId {
 pub struct NewEvent {
     /// Makes a repeated append harmless; a fresh UUIDv7 unless set.
     pub id: EventId,
-    /// What happened.
+    /// Type of the event: the name of what happened.
     pub event_type: EventType,
     /// The JSON payload.
     pub data: Payload,
@@ -112,7 +112,7 @@ pub struct Recorded<E = Payload> {
     /// Its identity.
     #[serde(rename = "eventId")]
     pub id: EventId,
-    /// What happened.
+    /// Type of the event: the name of what happened.
     #[serde(rename = "eventType")]
     pub event_type: EventType,
     /// The payload.

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::Payload;
 
-/// How deep arrays and objects are nested in valid JSON; 0 for a plain value.
+/// Tells how deep arrays and objects are nested in valid JSON; 0 for a plain value.
 pub(crate) fn depth(json: &str) -> usize {
     let (mut depth, mut deepest, mut in_string, mut is_escaped) = (0_usize, 0, false, false);
     for byte in json.bytes() {
@@ -27,7 +27,7 @@ pub(crate) fn depth(json: &str) -> usize {
     deepest
 }
 
-/// How deep it is when that is more than `most`.
+/// Tells how deep it is when that is more than `most`.
 pub(crate) fn deeper_than(json: &str, most: usize) -> Option<usize> {
     // Nothing is deeper than it has brackets, and these are counted in a tenth of the time.
     let brackets = json.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count();
@@ -37,7 +37,7 @@ pub(crate) fn deeper_than(json: &str, most: usize) -> Option<usize> {
     Some(depth(json)).filter(|depth| *depth > most)
 }
 
-/// Whether two JSON texts are the same value; numbers compare as text, objects in any order.
+/// Tells whether two JSON texts are the same value; numbers compare as text, objects in any order.
 pub(crate) fn is_same(one: &str, other: &str) -> bool {
     let is_shallow = |json: &str| depth(json) <= Payload::DEPTH_MAX;
     is_shallow(one) && is_shallow(other) && is_same_value(one.trim(), other.trim())

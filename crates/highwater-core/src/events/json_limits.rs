@@ -26,7 +26,7 @@ pub struct JsonLimits {
     pub levels: usize,
 }
 
-/// Why JSON is refused before anything is made of it; it shows nothing of the text.
+/// Reason why JSON is refused before anything is made of it; it shows nothing of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidJson {

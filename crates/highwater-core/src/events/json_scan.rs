@@ -5,7 +5,7 @@ use super::InvalidJson;
 /// What serde_json's own keys start with, which make it parse what stands under them.
 const PRIVATE: &str = "$serde_json::private::";
 
-/// How deep the text is nested; an error for what no reader should be given.
+/// Tells how deep the text is nested; an error for what no reader should be given.
 ///
 /// Expects no more of the text than to be text: whether it is JSON is for the parser to say.
 pub(crate) fn scan(json: &str) -> Result<usize, InvalidJson> {
@@ -94,7 +94,7 @@ fn first(content: &str) -> Option<(char, usize)> {
     content.chars().next().map(|found| (found, found.len_utf8()))
 }
 
-/// Whether a colon follows the string that ends here.
+/// Tells whether a colon follows the string that ends here.
 fn is_key(behind: &[u8]) -> bool {
     let mut rest = behind.iter().skip(1);
     rest.find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')

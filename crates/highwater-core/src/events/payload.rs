@@ -58,7 +58,7 @@ impl Payload {
         check_content(&self.0)
     }
 
-    /// Whether both are the same JSON value, however they are spaced, ordered and escaped.
+    /// Tells whether both are the same JSON value, however they are spaced, ordered and escaped.
     ///
     /// Numbers are the same when they are written alike: two that differ beyond what a float can
     /// hold must not pass for one. Values nested deeper than [`DEPTH_MAX`](Self::DEPTH_MAX) are
@@ -71,7 +71,7 @@ impl Payload {
     /// The deepest nesting that every reader can decode, as serde's own bound is 128 levels.
     pub const DEPTH_MAX: usize = 127;
 
-    /// How deep arrays and objects are nested, when that is more than [`Self::DEPTH_MAX`].
+    /// Tells how deep arrays and objects are nested, when that is more than [`Self::DEPTH_MAX`].
     #[must_use]
     pub fn too_deep(&self) -> Option<usize> {
         crate::events::json::deeper_than(&self.0, Self::DEPTH_MAX)

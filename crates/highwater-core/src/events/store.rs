@@ -19,7 +19,7 @@ pub struct Page {
     /// How far the source has been read, events that were filtered out included; where the
     /// next page begins and where a checkpoint may move to. `None` when the source is empty.
     pub scanned_to: Option<Offset>,
-    /// Whether the page reaches the end of the source as it stood when it was read.
+    /// True when the page reaches the end of the source as it stood when it was read.
     pub is_end: bool,
 }
 
@@ -41,6 +41,23 @@ pub struct Page {
 ///
 /// Convenience lives in [`EventStoreExt`](crate::events::EventStoreExt), so that a wrapper has exactly
 /// these methods to forward.
+///
+/// ```
+/// use highwater_core::{EventStore, Source, StoreError};
+///
+/// /// Prints a source from its beginning to its present end.
+/// async fn print_all(store: &dyn EventStore, source: &Source) -> Result<(), StoreError> {
+///     let mut after = None;
+///     loop {
+///         let page = store.read(source, &[], after, 1_000).await?;
+///         page.events.iter().for_each(|event| println!("{} {}", event.offset, event.event_type));
+///         after = page.scanned_to;
+///         if page.is_end {
+///             return Ok(());
+///         }
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait EventStore: Send + Sync + 'static {
     /// Appends to one or several streams, atomically.

@@ -20,6 +20,22 @@ use crate::wake::Wake;
 const PAGE: usize = 1000;
 
 /// Convenience over any [`EventStore`]; implemented for all, not meant to be implemented.
+///
+/// ```
+/// # use highwater_core::Event;
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # #[serde(tag = "type", content = "data")]
+/// # enum Account { Deposited(i64) }
+/// # impl Event for Account {}
+/// use futures::TryStreamExt;
+/// use highwater_core::{EventStore, EventStoreExt, Expected, Source, StoreError, StreamName};
+///
+/// async fn deposit(store: &impl EventStore, account: StreamName) -> Result<u64, StoreError> {
+///     store.publish(account.clone(), Expected::Any, &[Account::Deposited(100)]).await?;
+///     let events = store.events(Source::Stream(account), None);
+///     events.try_fold(0, |count, _| async move { Ok(count + 1) }).await
+/// }
+/// ```
 #[async_trait]
 pub trait EventStoreExt: EventStore {
     /// Appends typed events to one stream.

@@ -47,6 +47,17 @@ pub trait Event: serde::Serialize + DeserializeOwned + Send + Sync + 'static {
 }
 
 /// A payload type that a projection can ask for: an [`Event`] enum, or [`Payload`] for any.
+///
+/// ```
+/// use highwater_core::{Decode, EventType, Payload};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let any = Payload::decode(&EventType::new("Deposited")?, &Payload::parse("100")?)?;
+/// assert_eq!(any.to::<i64>()?, 100);
+/// assert_eq!(Payload::event_types()?, None);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Decode: Sized + Send + Sync + 'static {
     /// The event types that can be decoded; `None` for every type.
     fn event_types() -> Result<Option<Vec<EventType>>, NotAnEventEnum>;
@@ -85,7 +96,7 @@ pub struct DecodeError {
     pub offset: Offset,
     /// The event's type.
     pub event_type: EventType,
-    /// What serde says of the payload.
+    /// Error of serde about the payload.
     pub source: serde_json::Error,
 }
 

@@ -89,7 +89,7 @@ impl Upcasters {
         all
     }
 
-    /// Whether the chain has no steps.
+    /// Tells whether the chain has no steps.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

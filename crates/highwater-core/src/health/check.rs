@@ -16,7 +16,7 @@ use crate::projections::{
 };
 use crate::sagas::{SagaCounts, SagaStore};
 
-/// How long the stores may take; an orchestrator that asks must not wait for a dead database.
+/// Time that the stores may take; an orchestrator that asks must not wait for a dead database.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Sagas are counted up to here: who asks every few seconds must not read thousands of them.
@@ -40,9 +40,9 @@ pub struct HealthReport {
     pub projections: Vec<(ProjectionReport, Verdict)>,
     /// The sagas, where their store is known.
     pub sagas: Option<(SagaCounts, Verdict)>,
-    /// Whether the log takes writes.
+    /// True when the log takes writes.
     pub writes: Verdict,
-    /// Why nothing of this is known: the store failed, or did not answer in time.
+    /// Reason why nothing of this is known: the store failed, or did not answer in time.
     pub error: Option<String>,
 }
 
@@ -63,7 +63,7 @@ impl HealthCheck {
         self
     }
 
-    /// How everything does, within seconds whatever the stores do: what does not answer is
+    /// Tells how everything does, within seconds whatever the stores do: what does not answer is
     /// unhealthy.
     ///
     /// `given_up` are those of the projections that have failed in this process, and `registered`
@@ -114,7 +114,8 @@ impl HealthCheck {
     }
 }
 
-/// What only this process knows is added: it may not have been able to store why it gave up.
+/// Returns what only this process knows is added: it may not have been able to store why it gave
+/// up.
 fn judged(
     report: ProjectionReport,
     given_up: &[ProjectionName],

@@ -10,13 +10,13 @@ use crate::error::StoreError;
 use crate::events::EventStore;
 use crate::projections::{Health, Verdict};
 
-/// How long a success stands, and how long a failure does.
+/// Time that a success stands, and how long a failure does.
 const FRESH: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
 
-/// How long whoever asks waits for an answer.
+/// Time that whoever asks waits for an answer.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// How long a write may take before it counts as failed.
+/// Time that a write may take before it counts as failed.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Asks a store now and then whether it takes writes; clones share the answers.
@@ -34,7 +34,7 @@ struct Probed {
 }
 
 impl WriteProbe {
-    /// Whether writes succeed, as far as can be told within two seconds.
+    /// Tells whether writes succeed, as far as can be told within two seconds.
     pub async fn check(&self, store: &Arc<dyn EventStore>) -> Verdict {
         self.begin(store);
         let mut probed = self.0.subscribe();
@@ -65,7 +65,7 @@ impl WriteProbe {
     }
 }
 
-/// What may be shown of the error; the rest is for the log.
+/// Returns what may be shown of the error; the rest is for the log.
 fn told(error: &StoreError) -> String {
     tracing::warn!(error = std::error::Error::source(error), "a trial write failed: {error}");
     error.to_string()

@@ -12,7 +12,7 @@ use crate::source::Source;
 pub struct CheckpointKey {
     /// The projection.
     pub projection: ProjectionName,
-    /// What it follows.
+    /// Source that it follows.
     pub source: Source,
 }
 
@@ -49,7 +49,7 @@ pub struct Checkpoint {
     pub epoch: u64,
     /// Who holds the lease at this moment, if anyone does.
     pub owner: Option<Owner>,
-    /// Whether a rebuild has been requested and not yet begun.
+    /// True when a rebuild has been requested and not yet begun.
     pub rebuild_requested: bool,
     /// The event at `last_processed_offset`, by which another log is told from the one that the
     /// checkpoint was made on; `None` at first, and where it is not known.
@@ -63,7 +63,7 @@ pub struct Checkpoint {
 pub struct Suspect {
     /// The event that was last tried alone; `None` when all behind the checkpoint are suspects.
     pub event: Option<Offset>,
-    /// How many workers have not come back from trying it alone.
+    /// Number of workers that have not come back from trying it alone.
     pub deaths: u32,
 }
 
@@ -112,7 +112,7 @@ pub struct Advance {
     pub from: Option<Offset>,
     /// Where it moves to: not below `from`.
     pub to: Option<Offset>,
-    /// How many events have been processed on the way.
+    /// Number of events that have been processed on the way.
     pub events: u64,
     /// Events that are passed over, recorded with their errors in the same transaction.
     pub dead_letters: Vec<NewDeadLetter>,
@@ -135,7 +135,7 @@ impl Advance {
     }
 }
 
-/// What happens to a checkpoint when the transaction of its read model commits.
+/// Change of a checkpoint when the transaction of its read model commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// It moves on.
@@ -160,7 +160,7 @@ pub struct NewDeadLetter {
     pub event_type: EventType,
     /// The error of the last attempt, with its causes.
     pub error: String,
-    /// How often it was tried.
+    /// Number of tries.
     pub attempts: u32,
 }
 

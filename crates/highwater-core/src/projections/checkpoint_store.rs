@@ -22,6 +22,18 @@ use crate::offset::Offset;
 /// These methods suffice to run side-effect handlers; a store that also keeps read models adds
 /// [`ProjectionStore`](crate::projections::ProjectionStore). `highwater-testkit` has the laws to prove an
 /// implementation with.
+///
+/// ```
+/// use highwater_core::{CheckpointStore, StoreError};
+///
+/// /// Prints how far every projection has come.
+/// async fn print_checkpoints(store: &dyn CheckpointStore) -> Result<(), StoreError> {
+///     for checkpoint in store.checkpoints(None).await? {
+///         println!("{} {:?}", checkpoint.key, checkpoint.last_processed_offset);
+///     }
+///     Ok(())
+/// }
+/// ```
 #[async_trait]
 pub trait CheckpointStore: Send + Sync + 'static {
     /// The checkpoint, or `None` when the projection never ran on this source.
@@ -126,7 +138,7 @@ pub trait CheckpointStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<DeadLetter>, StoreError>;
 
-    /// How many dead letters the projection has; `up_to` stands for that many or more.
+    /// Number of dead letters the projection has; `up_to` stands for that many or more.
     ///
     /// Who asks every few seconds must not read them all: a backend that can count them without
     /// should.
@@ -146,5 +158,5 @@ pub trait CheckpointStore: Send + Sync + 'static {
     }
 }
 
-/// Whether somebody has asked for a rebuild that has not begun.
+/// True when somebody has asked for a rebuild that has not begun.
 pub type RebuildRequested = bool;

@@ -3,7 +3,7 @@
 use super::CheckpointKey;
 use crate::name::EventType;
 
-/// How a projection works.
+/// Kind of a projection: the way in which it works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ProjectionKind {
@@ -20,20 +20,20 @@ pub enum ProjectionKind {
 pub struct ProjectionDefinition {
     /// Its name and what it follows.
     pub key: CheckpointKey,
-    /// How it works.
+    /// Way in which it works.
     pub kind: ProjectionKind,
     /// The event types it gets; `None` for all.
     pub event_types: Option<Vec<EventType>>,
-    /// Whether it can be rebuilt.
+    /// True when it can be rebuilt.
     pub can_rebuild: bool,
-    /// Whether `run` starts it.
+    /// True when `run` starts it.
     pub auto_start: bool,
-    /// Whether it goes on once it has caught up.
+    /// True when it goes on once it has caught up.
     pub is_continuous: bool,
 }
 
 impl ProjectionDefinition {
-    /// Whether somebody is meant to run it all the time.
+    /// Tells whether somebody is meant to run it all the time.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         self.auto_start && self.is_continuous

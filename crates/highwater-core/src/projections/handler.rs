@@ -12,6 +12,35 @@ use crate::source::Source;
 ///
 /// The checkpoint is saved after the effect. A crash in between repeats the effect with the same
 /// [`IdempotencyKey`], by which the other side can tell.
+///
+/// ```
+/// use highwater_core::{
+///     BoxError, Event, Handler, IdempotencyKey, ProjectionName, Recorded, Source,
+/// };
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # #[serde(tag = "type", content = "data")]
+/// # enum Account { Deposited(i64) }
+/// # impl Event for Account {}
+///
+/// struct Mails;
+///
+/// impl Handler for Mails {
+///     type Event = Account;
+///
+///     fn name(&self) -> ProjectionName {
+///         ProjectionName::from_static("mails")
+///     }
+///
+///     fn source(&self) -> Source {
+///         Source::All
+///     }
+///
+///     async fn handle(&self, event: &Recorded<Account>, key: &IdempotencyKey) -> Result<(), BoxError> {
+///         println!("mail about {} under {key}", event.stream);
+///         Ok(())
+///     }
+/// }
+/// ```
 pub trait Handler: Send + Sync + 'static {
     /// The events: an [`Event`](crate::events::Event) enum, or [`Payload`](crate::events::Payload) for any.
     type Event: Decode;
@@ -19,7 +48,7 @@ pub trait Handler: Send + Sync + 'static {
     /// The name under which the checkpoint is kept.
     fn name(&self) -> ProjectionName;
 
-    /// What the handler follows.
+    /// Returns what the handler follows.
     fn source(&self) -> Source;
 
     /// Carries out the effect of one event.
@@ -29,7 +58,7 @@ pub trait Handler: Send + Sync + 'static {
         key: &IdempotencyKey,
     ) -> impl Future<Output = Result<(), BoxError>> + Send;
 
-    /// Whether a rebuild, which repeats every effect, is allowed; it is not by default.
+    /// Tells whether a rebuild, which repeats every effect, is allowed; it is not by default.
     fn can_rebuild(&self) -> bool {
         false
     }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use crate::offset::Offset;
 
-/// How far a checkpoint is behind the head of its source.
+/// Distance of a checkpoint from the head of its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lag {
     /// Offsets between checkpoint and head; 0 when caught up.
     pub events: u64,
-    /// How long the oldest event that is not processed has been waiting; zero when there is none.
+    /// Time that the oldest event that is not processed has been waiting; zero when there is none.
     pub age: Duration,
 }
 
@@ -30,7 +30,7 @@ impl Lag {
     }
 }
 
-/// How much of a source has been processed, in percent; 100 for an empty one.
+/// Share of a source that has been processed, in percent; 100 for an empty one.
 #[must_use]
 pub fn percent_complete(checkpoint: Option<Offset>, head: Option<Offset>) -> f64 {
     let (done, all) = (places(checkpoint), places(head));
@@ -49,7 +49,7 @@ const fn places(last: Option<Offset>) -> u64 {
     }
 }
 
-/// How well a projection, or everything together, is doing; the worst is last.
+/// State of health of a projection, or of everything together; the worst is last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {

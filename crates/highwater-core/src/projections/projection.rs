@@ -16,6 +16,41 @@ use crate::source::Source;
 /// The transaction holds a connection while [`apply`](Self::apply) runs, and on SQLite keeps
 /// everybody else from writing: wait for nothing in it but the transaction itself. A view and a
 /// handler hold none.
+///
+/// ```
+/// use highwater_core::{
+///     BoxError, Event, Projection, ProjectionName, ProjectionStore, ProjectionTx, Recorded, Source,
+/// };
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # #[serde(tag = "type", content = "data")]
+/// # enum Account { Deposited(i64) }
+/// # impl Event for Account {}
+///
+/// /// Counts on every store; with `S` a certain store, `tx` has its connection for SQL.
+/// struct Deposits;
+///
+/// impl<S: ProjectionStore> Projection<S> for Deposits {
+///     type Event = Account;
+///
+///     fn name(&self) -> ProjectionName {
+///         ProjectionName::from_static("deposits")
+///     }
+///
+///     fn source(&self) -> Source {
+///         Source::All
+///     }
+///
+///     async fn apply(&self, events: &[Recorded<Account>], tx: &mut S::Tx) -> Result<(), BoxError> {
+///         let document = highwater_core::Payload::of(&events.len())?;
+///         tx.write(vec![("size of the last batch".to_owned(), Some(document))]).await?;
+///         Ok(())
+///     }
+///
+///     async fn reset(&self, tx: &mut S::Tx) -> Result<(), BoxError> {
+///         Ok(tx.clear().await?)
+///     }
+/// }
+/// ```
 pub trait Projection<S: ProjectionStore>: Send + Sync + 'static {
     /// The events: an [`Event`](crate::events::Event) enum, or [`Payload`](crate::events::Payload) for any.
     type Event: Decode;
@@ -23,7 +58,7 @@ pub trait Projection<S: ProjectionStore>: Send + Sync + 'static {
     /// The name under which the checkpoint is kept.
     fn name(&self) -> ProjectionName;
 
-    /// What the projection follows.
+    /// Source that the projection follows.
     fn source(&self) -> Source;
 
     /// Applies a batch of one or more events, in order.
@@ -40,7 +75,7 @@ pub trait Projection<S: ProjectionStore>: Send + Sync + 'static {
     /// Empties the read model, in the transaction that also resets the checkpoint.
     fn reset(&self, tx: &mut S::Tx) -> impl Future<Output = Result<(), BoxError>> + Send;
 
-    /// Whether a rebuild is allowed; it is by default.
+    /// Tells whether a rebuild is allowed; it is by default.
     fn can_rebuild(&self) -> bool {
         true
     }

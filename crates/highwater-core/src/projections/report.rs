@@ -27,9 +27,9 @@ pub struct ProjectionReport {
     pub checkpoint: Option<Checkpoint>,
     /// The last offset of its source.
     pub head: Option<Offset>,
-    /// How far it is behind.
+    /// Distance from the head.
     pub lag: Lag,
-    /// How many events it has set aside; 1,000 stands for that many or more.
+    /// Number of events it has set aside; 1,000 stands for that many or more.
     pub dead_letters: usize,
 }
 
@@ -52,7 +52,7 @@ impl ProjectionReport {
         self.checkpoint.as_ref()?.last_error.as_deref()
     }
 
-    /// How well it does: the one rule, for a process that runs it and for one that does not.
+    /// Tells how well it does: the one rule, for a process that runs it and for one that does not.
     ///
     /// One that somebody is meant to run all the time is never healthy while nobody does; one that
     /// is run now and then may rest, however far behind, unless it failed.
@@ -156,7 +156,7 @@ impl Log<'_> {
         Ok(head)
     }
 
-    /// How far `at` is behind, both times being told by the clock of the log.
+    /// Tells how far `at` is behind, both times being told by the clock of the log.
     async fn lag(
         &mut self,
         source: &Source,

@@ -39,6 +39,24 @@ impl Document {
 /// - [`ProjectionTx::commit`] is the only way to commit a read model, and commits the checkpoint
 ///   with it. A transaction that is dropped, or whose process dies, leaves nothing behind.
 /// - Keys are ordered by their bytes.
+///
+/// ```
+/// use highwater_core::{ProjectionName, ProjectionStore, StoreError};
+///
+/// /// Prints every document of a projection.
+/// async fn print_documents<S: ProjectionStore>(
+///     store: &S,
+///     projection: &ProjectionName,
+/// ) -> Result<(), StoreError> {
+///     let mut after = None;
+///     loop {
+///         let page = store.scan(projection, "", after.as_deref(), 100).await?;
+///         let Some(last) = page.last() else { return Ok(()) };
+///         after = Some(last.key.clone());
+///         page.iter().for_each(|document| println!("{} {}", document.key, document.data.as_str()));
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait ProjectionStore: CheckpointStore + Clone {
     /// The transaction in which a batch is applied.
@@ -66,18 +84,36 @@ pub trait ProjectionStore: CheckpointStore + Clone {
         limit: usize,
     ) -> Result<Vec<Document>, StoreError>;
 
-    /// What an error means that user code got from this store's driver, or from this store.
+    /// Returns what an error means that user code got from this store's driver, or from this store.
     ///
     /// Tells a full disk or a missing right, which are no event's fault, from a poison event.
     fn class(&self, error: &(dyn std::error::Error + 'static)) -> ErrorClass;
 
-    /// Whether an error that user code got from this store's driver may pass by itself.
+    /// Tells whether an error that user code got from this store's driver may pass by itself.
     fn is_transient(&self, error: &(dyn std::error::Error + 'static)) -> bool {
         self.class(error) == ErrorClass::World
     }
 }
 
 /// One batch of a projection; dropping it undoes everything.
+///
+/// ```
+/// use highwater_core::{
+///     Advance, Change, Lease, Payload, ProjectionStore, ProjectionTx, StoreError,
+/// };
+///
+/// /// Writes one document and moves the checkpoint, both or neither.
+/// async fn commit<S: ProjectionStore>(
+///     store: &S,
+///     lease: &Lease,
+///     document: Payload,
+///     advance: Advance,
+/// ) -> Result<(), StoreError> {
+///     let mut tx = store.begin(lease).await?;
+///     tx.write(vec![("ada".to_owned(), Some(document))]).await?;
+///     tx.commit(Change::Advance(advance)).await
+/// }
+/// ```
 #[async_trait]
 pub trait ProjectionTx: Send + Sized + 'static {
     /// Writes documents of the lease's projection; `None` removes one. A key appears once.

@@ -8,6 +8,17 @@ use crate::events::Payload;
 use crate::name::ProjectionName;
 
 /// Convenience over any [`ProjectionStore`]; implemented for all, not meant to be implemented.
+///
+/// ```
+/// use highwater_core::{ProjectionStore, ProjectionStoreExt, StoreError, View};
+///
+/// async fn balance<S: ProjectionStore, V: View<Document = i64>>(
+///     store: &S,
+///     view: &V,
+/// ) -> Result<i64, StoreError> {
+///     Ok(store.document(view, "account-ada").await?.unwrap_or_default())
+/// }
+/// ```
 #[async_trait]
 pub trait ProjectionStoreExt: ProjectionStore {
     /// The document of `view` under `key`, or `None` when no event has made it.

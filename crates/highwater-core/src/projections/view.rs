@@ -39,17 +39,50 @@ impl UnfitDocument {
 ///
 /// An error of [`apply`](Self::apply) is retried and then handled by the failure policy; nothing
 /// of the failed event is written.
+///
+/// ```
+/// use highwater_core::{BoxError, Event, ProjectionName, Recorded, Source, View};
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # #[serde(tag = "type", content = "data")]
+/// # enum Account { Deposited(i64) }
+/// # impl Event for Account {}
+///
+/// struct Balances;
+///
+/// impl View for Balances {
+///     type Event = Account;
+///     type Document = i64;
+///
+///     fn name(&self) -> ProjectionName {
+///         ProjectionName::from_static("balances")
+///     }
+///
+///     fn source(&self) -> Source {
+///         Source::All
+///     }
+///
+///     fn keys(&self, event: &Recorded<Account>) -> impl IntoIterator<Item = String> {
+///         Some(event.stream.to_string())
+///     }
+///
+///     fn apply(&self, balance: &mut i64, _: &str, event: &Recorded<Account>) -> Result<(), BoxError> {
+///         let Account::Deposited(amount) = event.data;
+///         *balance += amount;
+///         Ok(())
+///     }
+/// }
+/// ```
 pub trait View: Send + Sync + 'static {
     /// The events: an [`Event`](crate::events::Event) enum, or [`Payload`](crate::events::Payload) for any.
     type Event: Decode;
 
-    /// What is kept under each key; the default is what the first event finds.
+    /// Document kept under each key; the default is what the first event finds.
     type Document: Default + Serialize + DeserializeOwned + Send + Sync;
 
     /// The name under which checkpoint and documents are kept.
     fn name(&self) -> ProjectionName;
 
-    /// What the view follows.
+    /// Returns what the view follows.
     fn source(&self) -> Source;
 
     /// The keys of the documents that `event` changes; none when it changes nothing.
@@ -67,7 +100,7 @@ pub trait View: Send + Sync + 'static {
         event: &Recorded<Self::Event>,
     ) -> Result<(), BoxError>;
 
-    /// Whether the document stays; one that does not is removed. All stay by default.
+    /// Tells whether the document stays; one that does not is removed. All stay by default.
     fn keep(&self, document: &Self::Document) -> bool {
         let _ = document;
         true

@@ -22,13 +22,14 @@ pub struct OverdueSagas {
     pub name: SagaName,
     /// The version of their definition.
     pub version: u32,
-    /// How many they are.
+    /// Number of they are.
     pub count: usize,
 }
 
 impl SagaCounts {
-    /// How well they do, as a process sees it that has `registered` these kinds and versions, where
-    /// that is known: degraded at worst, for other instances could help no more than this one.
+    /// Tells how well they do, as a process sees it that has `registered` these kinds and
+    /// versions, where that is known: degraded at worst, for other instances could help no more
+    /// than this one.
     #[must_use]
     pub fn judge(&self, registered: Option<&[(SagaName, u32)]>) -> Verdict {
         let mut verdict = Verdict::default();

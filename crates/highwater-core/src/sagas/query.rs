@@ -20,7 +20,7 @@ pub struct SagaQuery {
     pub until: Option<DateTime<Utc>>,
     /// Those that come after this one in the list: the last one of the page before.
     pub after: Option<SagaId>,
-    /// How many at most. Default 100; 0 is refused.
+    /// Number at most. Default 100; 0 is refused.
     pub limit: usize,
 }
 
@@ -39,7 +39,7 @@ impl Default for SagaQuery {
 }
 
 impl SagaQuery {
-    /// Whether the saga is one that is searched for, `after` and `limit` aside.
+    /// Tells whether the saga is one that is searched for, `after` and `limit` aside.
     #[must_use]
     pub fn admits(&self, saga: &SagaRecord) -> bool {
         self.correlation_id.as_ref().is_none_or(|id| *id == saga.correlation_id)

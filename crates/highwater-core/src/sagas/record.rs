@@ -16,17 +16,17 @@ pub struct SagaRecord {
     pub id: SagaId,
     /// The business process that it belongs to.
     pub correlation_id: CorrelationId,
-    /// What kind of saga it is.
+    /// Kind of saga.
     pub name: SagaName,
     /// The version of its definition; it keeps the one that it began with.
     pub version: u32,
     /// The names of its steps, in order, as they were when it began.
     pub plan: Vec<String>,
-    /// What it was started with.
+    /// Input that it was started with.
     pub input: Payload,
-    /// How far it has come.
+    /// Progress so far.
     pub progress: SagaProgress,
-    /// What it has been asked and has yet to do.
+    /// Request that it has yet to do.
     pub request: Option<SagaRequest>,
     /// Transitions so far.
     pub revision: u64,
@@ -45,12 +45,12 @@ pub struct SagaRecord {
     pub completed_at: Option<DateTime<Utc>>,
 }
 
-/// How far a saga has come: what a transition replaces as a whole.
+/// Progress of a saga: all that a transition replaces as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SagaProgress {
     /// Where it stands.
     pub state: SagaState,
-    /// Whether it has given up: a pause keeps this, so that a resume knows the way.
+    /// True when it has given up: a pause keeps this, so that a resume knows the way.
     pub is_unwinding: bool,
     /// The index of the step that is next, or under way; the number of steps once it completed.
     pub current_step: u32,
@@ -58,9 +58,9 @@ pub struct SagaProgress {
     pub steps: Vec<StepRecord>,
     /// The user's state, as the last step that finished left it.
     pub data: Payload,
-    /// Why it gave up, rests, or tries again.
+    /// Reason why it gave up, rests, or tries again.
     pub error: Option<String>,
-    /// What it waits for.
+    /// Key of the signal that it waits for.
     pub waiting_for: Option<SignalKey>,
 }
 
@@ -79,7 +79,7 @@ impl SagaProgress {
         }
     }
 
-    /// How many steps have finished and not been compensated.
+    /// Number of steps that have finished and not been compensated.
     #[must_use]
     pub fn completed_steps(&self) -> usize {
         self.steps.iter().filter(|step| step.outcome == StepOutcome::Completed).count()
@@ -94,7 +94,8 @@ impl SagaRecord {
         self.plan.get(index).map(String::as_str)
     }
 
-    /// Why a process that has registered these kinds and versions cannot run it, if it cannot.
+    /// Reason why a process that has registered these kinds and versions cannot run it, if it
+    /// cannot.
     #[must_use]
     pub fn obstacle(&self, registered: &[(SagaName, u32)]) -> Option<String> {
         let Self { name, version, .. } = self;
@@ -119,7 +120,7 @@ pub struct NewSaga {
     pub id: SagaId,
     /// The business process that it belongs to.
     pub correlation_id: CorrelationId,
-    /// What kind of saga it is.
+    /// Kind of saga.
     pub name: SagaName,
     /// The version of its definition.
     pub version: u32,
@@ -127,7 +128,7 @@ pub struct NewSaga {
     pub plan: Vec<String>,
     /// The user's state at the outset.
     pub input: Payload,
-    /// How long it may take before it is made to give up.
+    /// Time that it may take before it is made to give up.
     pub deadline: Option<Duration>,
     /// Who takes it up at once, under a lease of this long; nobody, and anyone can claim it.
     pub claimed_by: Option<(Owner, Duration)>,
@@ -140,7 +141,7 @@ pub struct NewSaga {
 pub struct CreatedSaga {
     /// The saga as it now stands.
     pub record: SagaRecord,
-    /// Whether it was created just now; otherwise it had been, and nothing was changed.
+    /// True when it was created just now; otherwise it had been, and nothing was changed.
     pub is_new: bool,
 }
 
@@ -149,11 +150,11 @@ pub struct CreatedSaga {
 pub struct SagaClaim {
     /// Who asks.
     pub owner: Owner,
-    /// How long the leases last.
+    /// Time that the leases last.
     pub ttl: Duration,
-    /// How many sagas at most.
+    /// Number of sagas at most.
     pub limit: usize,
-    /// How many bytes of [states and inputs](SagaRecord::bytes) at most; the first saga is given
+    /// Number of bytes of [states and inputs](SagaRecord::bytes) at most; the first saga is given
     /// out though it has more.
     pub max_bytes: usize,
     /// The kinds and versions that the owner can run.
@@ -165,11 +166,11 @@ pub struct SagaClaim {
 pub struct ClaimedSaga {
     /// The saga under its new lease; one that was not started is `Running`.
     pub record: SagaRecord,
-    /// Whether the lease before was never given back: the current step may have been begun.
+    /// True when the lease before was never given back: the current step may have been begun.
     pub is_takeover: bool,
-    /// What is left of the timer; zero once it has run out, `None` when none was set.
+    /// Rest of the timer; zero once it has run out, `None` when none was set.
     pub timer: Option<Duration>,
-    /// What is left of the time it may take; zero once that has run out.
+    /// Rest of the time it may take; zero once that has run out.
     pub deadline: Option<Duration>,
     /// The oldest signal that it waits for, once there is one; it is this saga's from now on.
     pub signal: Option<Signal>,

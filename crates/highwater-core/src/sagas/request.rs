@@ -42,7 +42,7 @@ impl SagaRequest {
         }
     }
 
-    /// What is pending once the request was made; `None` when it cannot be made.
+    /// Returns what is pending once the request was made; `None` when it cannot be made.
     ///
     /// For backends, which compare and set with it. A resume withdraws a pause that is yet to be
     /// obeyed, and the other way round; a cancel replaces both.

@@ -11,9 +11,9 @@ pub struct Signal {
     pub id: EventId,
     /// The kind of saga that it is for.
     pub saga: SagaName,
-    /// What that saga waits for.
+    /// Key that the saga waits for.
     pub key: SignalKey,
-    /// What it says.
+    /// Content.
     pub data: Payload,
 }
 

@@ -57,13 +57,13 @@ impl SagaState {
         }
     }
 
-    /// Whether nothing can happen to the saga any more.
+    /// Tells whether nothing can happen to the saga any more.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Compensated)
     }
 
-    /// Whether the saga goes on only when somebody says so, or never.
+    /// Tells whether the saga goes on only when somebody says so, or never.
     #[must_use]
     pub const fn is_at_rest(self) -> bool {
         self.is_final() || matches!(self, Self::Failed | Self::Paused)

@@ -8,19 +8,19 @@ use chrono::{DateTime, Utc};
 pub struct StepRecord {
     /// The step's name.
     pub step: String,
-    /// What has become of it.
+    /// Outcome.
     pub outcome: StepOutcome,
-    /// Whether an attempt ended without saying if it had an effect; it stays so.
+    /// True when an attempt ended without saying if it had an effect; it stays so.
     pub is_in_doubt: bool,
-    /// How often it has been run; attempts that died with their worker are not counted.
+    /// Number of times it has been run; attempts that died with their worker are not counted.
     pub attempts: u32,
-    /// How often it has been compensated, in vain or not.
+    /// Number of times it has been compensated, in vain or not.
     pub compensation_attempts: u32,
-    /// How many attempts in a row were lost with their worker; the last of them is not counted
+    /// Number of attempts in a row were lost with their worker; the last of them is not counted
     /// until the saga is taken over.
     #[serde(default, skip_serializing_if = "is_none")]
     pub lost_attempts: u32,
-    /// Whether an attempt was begun after others were lost.
+    /// True when an attempt was begun after others were lost.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_begun_again: bool,
     /// When its first recorded attempt began, by the worker's clock.
@@ -31,7 +31,7 @@ pub struct StepRecord {
     pub error: Option<String>,
 }
 
-/// What has become of a step.
+/// Outcome of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum StepOutcome {
     /// It has been tried and has yet to finish.
@@ -49,7 +49,7 @@ pub enum StepOutcome {
 }
 
 impl StepRecord {
-    /// Whether the step had an effect, or may have had one, that still stands.
+    /// Tells whether the step had an effect, or may have had one, that still stands.
     #[must_use]
     pub fn is_to_be_compensated(&self) -> bool {
         match self.outcome {

@@ -36,6 +36,17 @@ pub type Each<T> = Result<Vec<Result<T, StoreError>>, StoreError>;
 /// Batches let a backend commit the transitions of many sagas at once; callers make them with
 /// [`GroupCommit`](crate::backend::GroupCommit). `highwater-testkit` has the laws to prove an
 /// implementation with.
+///
+/// ```
+/// use highwater_core::{SagaId, SagaRequest, SagaStore, StoreError};
+///
+/// /// Asks a saga to undo itself; whoever runs it obeys.
+/// async fn cancel(store: &dyn SagaStore, id: &SagaId) -> Result<(), StoreError> {
+///     let saga = store.request_saga(id, SagaRequest::Cancel).await?;
+///     println!("{} is {}", saga.id, saga.progress.state);
+///     Ok(())
+/// }
+/// ```
 #[async_trait]
 pub trait SagaStore: Send + Sync + 'static {
     /// Creates sagas, each with its appends, due at once.
@@ -95,8 +106,8 @@ pub trait SagaStore: Send + Sync + 'static {
     /// known, is `Invalid`.
     async fn sagas(&self, query: &SagaQuery) -> Result<Vec<SagaRecord>, StoreError>;
 
-    /// How many sagas do not go on by themselves, in time that does not grow with how many there
-    /// are: each count goes up to `up_to`, which stands for that many or more.
+    /// Number of sagas that do not go on by themselves, in time that does not grow with how many
+    /// there are: each count goes up to `up_to`, which stands for that many or more.
     ///
     /// Overdue are those that have been due for `overdue` by the store's clock, and that nobody has
     /// taken.

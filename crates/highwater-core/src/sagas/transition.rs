@@ -56,7 +56,7 @@ pub enum SagaRecorded {
     Requested(Option<SagaRequest>),
 }
 
-/// What a store does with a transition.
+/// Verdict of a store on a transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SagaVerdict {
     /// Make it.
@@ -66,7 +66,7 @@ pub enum SagaVerdict {
 }
 
 impl SagaTransition {
-    /// What to do with the transition, given the saga as it stands.
+    /// Returns what to do with the transition, given the saga as it stands.
     ///
     /// For backends: the one rule that keeps a zombie from changing anything. Fails with
     /// `SagaLeaseLost` when the lease is not the latest or was given back. A repetition of the

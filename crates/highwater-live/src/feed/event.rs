@@ -22,19 +22,19 @@ pub(crate) struct LiveEvent {
     _held: Option<Reservation>,
 }
 
-/// What is told.
+/// Content of a message.
 #[derive(Debug)]
 enum Content {
     /// An event of the log.
     Stored(RecordedEvent),
-    /// How far a projection has come.
+    /// Progress of a projection.
     Report(Report),
 }
 
 /// The type of the events that tell how far a projection has come.
 const PROJECTION_ADVANCED: &str = "ProjectionAdvanced";
 
-/// Why an event cannot be sent; the subscription ends, since leaving it out would be a gap.
+/// Reason why an event cannot be sent; the subscription ends, since leaving it out would be a gap.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum NotSent {
     /// No message can carry its payload.
@@ -68,7 +68,7 @@ impl LiveEvent {
         Self::new(name, Some(offset), Content::Stored(event), held)
     }
 
-    /// How far a projection has come.
+    /// Progress of a projection.
     pub(crate) fn of_report(projection: &ProjectionName, report: Report) -> Arc<Self> {
         let name = LiveSource::Projection(projection.clone()).to_string();
         Self::new(name.into(), report.checkpoint, Content::Report(report), None)
@@ -105,7 +105,7 @@ impl LiveEvent {
         }
     }
 
-    /// What it tells of a projection, if it does.
+    /// Returns what it tells of a projection, if it does.
     pub(crate) fn report(&self) -> Option<&Report> {
         match &self.content {
             Content::Stored(_) => None,

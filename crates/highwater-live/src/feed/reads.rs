@@ -52,7 +52,7 @@ impl Places {
         Self { total, free: Arc::new(Semaphore::new(total)) }
     }
 
-    /// How many are taken.
+    /// Number of are taken.
     pub(crate) fn taken(&self) -> usize {
         self.total - self.free.available_permits()
     }
@@ -124,7 +124,7 @@ impl Places {
     }
 }
 
-/// What `waiting` gives, or `None` when nobody waits for the outcome any more.
+/// Returns what `waiting` gives, or `None` when nobody waits for the outcome any more.
 async fn wanted<T, U>(
     sender: &mut oneshot::Sender<T>,
     waiting: impl Future<Output = U>,
@@ -145,7 +145,7 @@ fn bytes_of(page: &Page) -> usize {
     texts.sum::<usize>() * 2
 }
 
-/// Why there is no outcome: what was done in the place has panicked, or the process ends.
+/// Reason why there is no outcome: what was done in the place has panicked, or the process ends.
 pub(super) fn lost() -> StoreError {
     StoreError::Backend("the read has ended without an outcome".into())
 }

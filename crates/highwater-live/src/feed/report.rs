@@ -27,7 +27,7 @@ pub struct LiveGauges {
     pub reads: usize,
     /// Clients that were disconnected since the start to make room for others.
     pub evicted: u64,
-    /// How far the slowest subscription is behind the end of the log, in positions.
+    /// Distance of the slowest subscription from the end of the log, in positions.
     pub slowest_lag: u64,
     /// Events handed to connections since the start, once for each that got it.
     pub delivered: u64,

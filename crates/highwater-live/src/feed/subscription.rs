@@ -44,11 +44,11 @@ pub(crate) struct Batch {
     pub(crate) hold: Option<Hold>,
 }
 
-/// Why a subscription has ended: the log cannot be read, and to try again is of no use.
+/// Reason why a subscription has ended: the log cannot be read, and to try again is of no use.
 #[derive(Debug, thiserror::Error)]
 #[error("the events of {name:?} end here: the log cannot be read")]
 pub(crate) struct Unreadable {
-    /// What was followed.
+    /// Name of what was followed.
     name: Arc<str>,
     #[source]
     cause: StoreError,
@@ -163,7 +163,7 @@ impl EventSubscription {
     }
 }
 
-/// How many events to read next, behind a page of these events, which were to be so many.
+/// Number of events to read next, behind a page of these events, which were to be so many.
 pub(super) fn page_after(events: &[RecordedEvent], page: usize) -> usize {
     let bytes = events.iter().map(|event| event.data.as_str().len()).sum();
     page_of(events.len(), bytes, page)

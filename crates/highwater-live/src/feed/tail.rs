@@ -10,7 +10,7 @@ use super::report::Counters;
 use super::subscription::{PAGE_MAX, page_after};
 use super::topics::Topics;
 
-/// How long to wait after the store has failed.
+/// Time to wait after the store has failed.
 const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 

@@ -18,7 +18,7 @@ pub(super) struct Topics {
     state: Mutex<State>,
 }
 
-/// What followers are handed.
+/// Event as followers are handed it.
 #[derive(Debug, Clone)]
 pub(super) enum Live {
     /// The event.

@@ -16,7 +16,7 @@ pub(crate) enum Call {
     Stream { source: LiveSource, from: Option<Offset> },
 }
 
-/// Why a call fails; clients get to see it.
+/// Reason why a call fails; clients get to see it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
     #[error("Unknown hub method '{0}'")]

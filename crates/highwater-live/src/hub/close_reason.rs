@@ -2,7 +2,7 @@
 
 use crate::protocol::{HandshakeRefused, Malformed, ServerMessage};
 
-/// Why a connection has ended.
+/// Reason why a connection has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CloseReason {
     #[error("the client has gone")]
@@ -48,7 +48,7 @@ impl CloseReason {
         }
     }
 
-    /// Whether the client takes nothing, so that to say anything more is of no use.
+    /// Tells whether the client takes nothing, so that to say anything more is of no use.
     pub(crate) fn is_stuck(self) -> bool {
         matches!(self, Self::Gone | Self::Stalled | Self::Crowded)
     }

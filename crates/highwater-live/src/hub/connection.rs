@@ -22,7 +22,7 @@ use crate::protocol::{Framer, Framing, Handshake, HandshakeRefused, Protocol};
 pub(crate) struct Connection {
     pub(crate) hub: Arc<LiveState>,
     pub(crate) identity: Option<Identity>,
-    /// What the client sends, cut in any way.
+    /// Bytes from the client, cut in any way.
     pub(crate) inbox: mpsc::Receiver<Received>,
     /// What is held for the client.
     pub(crate) account: Arc<Account>,
@@ -49,7 +49,7 @@ impl Received {
 /// The other end of a connection's way out.
 pub(crate) type Frames = mpsc::Receiver<Frame>;
 
-/// What a transport can do.
+/// Kind of transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transport {
     WebSockets,
@@ -58,12 +58,12 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// Whether it carries MessagePack.
+    /// Tells whether it carries MessagePack.
     fn is_binary(self) -> bool {
         self != Self::ServerSentEvents
     }
 
-    /// Whether both sides show that they are alive by pings; a poll does it by itself.
+    /// Tells whether both sides show that they are alive by pings; a poll does it by itself.
     pub(super) fn has_pings(self) -> bool {
         self != Self::LongPolling
     }

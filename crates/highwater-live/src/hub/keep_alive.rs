@@ -10,11 +10,11 @@ pub(super) struct KeepAlive {
     keep_alive: Duration,
     client_timeout: Duration,
     last_received: Instant,
-    /// Whether the client has begun to send pings; one that never does is not timed.
+    /// True when the client has begun to send pings; one that never does is not timed.
     has_pinged: bool,
 }
 
-/// What the clock asks for.
+/// Action that the clock asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeepAliveAction {
     Rest,

@@ -34,7 +34,7 @@ use crate::projections::ProjectionFeed;
 use crate::source::LiveSource;
 use crate::transport::Negotiated;
 
-/// What a hub is made of.
+/// Parts of a hub.
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) log: Arc<dyn EventStore>,
@@ -43,7 +43,7 @@ pub(crate) struct Parts {
     pub(crate) options: LiveOptions,
 }
 
-/// What all connections share.
+/// State that all connections share.
 pub(crate) struct LiveState {
     pub(crate) options: LiveOptions,
     pub(crate) access: Option<Arc<dyn Access>>,
@@ -87,7 +87,7 @@ impl LiveState {
         }
     }
 
-    /// What the hub is doing now.
+    /// Returns what the hub is doing now.
     pub(crate) fn gauges(&self) -> LiveGauges {
         LiveGauges {
             connections: self.limiter.total(),
@@ -103,7 +103,8 @@ impl LiveState {
         }
     }
 
-    /// Whether `identity` may follow `source`; everybody may when nothing decides about access.
+    /// Tells whether `identity` may follow `source`; everybody may when nothing decides about
+    /// access.
     pub(crate) async fn may_follow(
         &self,
         identity: Option<&Identity>,

@@ -16,7 +16,7 @@ use crate::protocol::{Protocol, RECORD_SEPARATOR, ServerMessage};
 pub(crate) struct Frame {
     /// The messages, one after the other.
     pub(crate) bytes: Bytes,
-    /// Whether they are text.
+    /// True when they are text.
     pub(crate) is_text: bool,
     _buffered: Buffered,
 }
@@ -131,7 +131,7 @@ impl Outbox {
         }
     }
 
-    /// How long the frames before the next one may take.
+    /// Time that the frames before the next one may take.
     ///
     /// Whether a client takes a part of a frame is not seen from here; so a long one has as much
     /// more time as it is longer than an ordinary one.

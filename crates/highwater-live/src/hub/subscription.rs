@@ -5,7 +5,7 @@ use highwater_core::Offset;
 use crate::feed::{Batch, EventSubscription, Unreadable};
 use crate::projections::ProjectionSubscription;
 
-/// What a client follows.
+/// Subscription of a client.
 #[derive(Debug)]
 pub(crate) enum Subscription {
     /// Each event, once, in order.

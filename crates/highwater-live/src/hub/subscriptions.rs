@@ -10,7 +10,7 @@ use super::Subscription;
 use crate::feed::{Batch, Unreadable};
 use crate::source::LiveSource;
 
-/// What tells the subscriptions of a connection apart.
+/// Key that tells the subscriptions of a connection apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Key {
     /// Events for the client's handler.
@@ -19,7 +19,7 @@ pub(super) enum Key {
     Stream(String),
 }
 
-/// What a subscription has to give; after an error, nothing more.
+/// Items of a subscription; after an error, nothing more.
 pub(super) type Delivery = Result<Batch, Unreadable>;
 
 /// Any number of subscriptions, read as one.
@@ -70,7 +70,8 @@ impl Subscriptions {
         is_there
     }
 
-    /// What the next subscription that has something gives; `None` when there are none at all.
+    /// Returns what the next subscription that has something gives; `None` when there are none at
+    /// all.
     ///
     /// Cancel safe.
     pub(super) async fn next(&mut self) -> Option<(Key, Delivery)> {

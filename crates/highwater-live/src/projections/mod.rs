@@ -35,7 +35,7 @@ pub(crate) struct ProjectionFeed {
     _stop_when_dropped: DropGuard,
 }
 
-/// What tells how far a projection has come, and how far it has to go.
+/// Stores that tell how far a projection has come, and how far it has to go.
 #[derive(Clone)]
 struct Stores {
     checkpoints: Arc<dyn CheckpointStore>,

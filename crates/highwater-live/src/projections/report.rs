@@ -13,7 +13,7 @@ pub(crate) struct Report {
     state: State,
 }
 
-/// What followers are told of a checkpoint; -1 stands for "nothing yet".
+/// State of a checkpoint as followers are told; -1 stands for "nothing yet".
 ///
 /// Its age is left out: it changes although nothing happens.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -59,7 +59,7 @@ impl Report {
         Self { id: EventId::new(), at: Utc::now(), checkpoint, data, state }
     }
 
-    /// Whether it tells the same as `state`.
+    /// Tells whether it tells the same as `state`.
     pub(super) fn tells(&self, state: &State) -> bool {
         self.state == *state
     }

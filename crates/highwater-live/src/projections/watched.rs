@@ -46,7 +46,8 @@ impl Watched {
         (Follower { watched: Arc::clone(self), projection, newest: Some(newest) }, is_first)
     }
 
-    /// Whether there are followers; if not, nobody watches any more, and the caller must stop.
+    /// Tells whether there are followers; if not, nobody watches any more, and the caller must
+    /// stop.
     pub(super) fn is_needed(&self) -> bool {
         let mut topics = self.topics();
         topics.is_watched = !topics.newest.is_empty();
@@ -101,7 +102,7 @@ fn renew(newest: &mut Newest, states: Vec<(Checkpoint, State)>) -> bool {
 }
 
 impl Follower {
-    /// What there is to tell.
+    /// Returns what there is to tell.
     pub(super) fn newest(&mut self) -> &mut watch::Receiver<Newest> {
         self.newest.as_mut().expect("it is there until the follower is dropped")
     }

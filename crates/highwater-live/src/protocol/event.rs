@@ -13,7 +13,7 @@ pub struct EncodedEvent {
     pub event: Bytes,
 }
 
-/// What clients are told of an event.
+/// Message that tells clients of an event.
 #[derive(Debug, Clone, Copy)]
 pub struct EventMessage<'a> {
     /// The stream of the event, or what else it is about.
@@ -24,11 +24,11 @@ pub struct EventMessage<'a> {
     pub position: i64,
     /// Its identity.
     pub event_id: EventId,
-    /// What happened.
+    /// Type of the event: the name of what happened.
     pub event_type: &'a str,
     /// The payload.
     pub data: &'a Payload,
-    /// What travels beside the payload.
+    /// Metadata beside the payload.
     pub metadata: &'a Metadata,
     /// When it was recorded.
     pub timestamp: DateTime<Utc>,
@@ -68,7 +68,7 @@ pub struct EventNotEncoded {
     pub stream: String,
     /// Its offset in the stream.
     pub offset: i64,
-    /// What is wrong with its payload: not JSON, or nested too deeply.
+    /// Error in its payload: not JSON, or nested too deeply.
     #[source]
     pub source: serde_json::Error,
 }

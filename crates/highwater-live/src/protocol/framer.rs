@@ -8,7 +8,7 @@ use super::varint::Length;
 /// Ends a JSON record; it cannot stand in JSON itself.
 pub(crate) const RECORD_SEPARATOR: u8 = 0x1e;
 
-/// How records are told apart.
+/// Way in which records are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     /// A record separator, 0x1E, after each.
@@ -45,7 +45,7 @@ pub struct Framer {
     framing: Framing,
     limit: usize,
     buffer: BytesMut,
-    /// How much of the buffer is known to have no separator in it.
+    /// Part of the buffer that is known to have no separator in it.
     searched: usize,
 }
 

@@ -13,11 +13,11 @@ const VERSION_MAX: u64 = 2;
 /// A handshake that the hub accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Handshake {
-    /// How both sides write their messages from now on.
+    /// Encoding of the messages of both sides from now on.
     pub protocol: Protocol,
 }
 
-/// Why a handshake is refused.
+/// Reason why a handshake is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeRefused {
     /// The first record is not a handshake at all.
@@ -44,7 +44,7 @@ struct Request {
 }
 
 impl Handshake {
-    /// What the hub answers to a handshake that it accepts, framed.
+    /// Answer to a handshake that the hub accepts, framed.
     pub const ACCEPTED: &[u8] = b"{}\x1e";
 
     /// The most bytes that a handshake may have.
@@ -71,7 +71,7 @@ impl Handshake {
 }
 
 impl HandshakeRefused {
-    /// What the hub answers, framed; the connection ends after it.
+    /// Returns what the hub answers, framed; the connection ends after it.
     #[must_use]
     pub fn response(self) -> Vec<u8> {
         format!("{{\"error\":\"{self}\"}}\x1e").into_bytes()

@@ -102,7 +102,7 @@ pub(super) fn decode(record: &[u8]) -> Result<ClientMessage, Malformed> {
     }
 }
 
-/// Whether the record is an object; a list of the values of its fields would be read as one.
+/// Tells whether the record is an object; a list of the values of its fields would be read as one.
 pub(super) fn is_object(record: &[u8]) -> bool {
     record.trim_ascii_start().starts_with(b"{")
 }

@@ -2,7 +2,7 @@
 
 use super::Argument;
 
-/// What a client sends.
+/// Message of a client.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClientMessage {
     /// Calls a method.
@@ -16,29 +16,29 @@ pub enum ClientMessage {
     Ping,
     /// Says that it closes the connection.
     Close,
-    /// What the hub has no use for: items of uploads, acknowledgements, types not known yet.
+    /// Messages without use for the hub: items of uploads, acknowledgements, types not known yet.
     Other,
 }
 
 /// A call of a method of the hub.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Invocation {
-    /// What the completion is to carry; without one the client expects no answer.
+    /// Id that the completion is to carry; without one the client expects no answer.
     pub id: Option<String>,
     /// The name of the method.
     pub target: String,
     /// The arguments, in order.
     pub arguments: Vec<Argument>,
-    /// Whether the client expects a stream of items.
+    /// True when the client expects a stream of items.
     pub wants_stream: bool,
-    /// Whether the client means to upload streams of its own.
+    /// True when the client means to upload streams of its own.
     pub has_uploads: bool,
 }
 
 /// The longest id of an invocation: it comes back with every item of a stream.
 pub(super) const ID_BYTES_MAX: usize = 128;
 
-/// What the hub sends, events aside.
+/// Message of the hub, events aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerMessage<'a> {
     /// Calls the client's handler `target` with one text.
@@ -52,7 +52,7 @@ pub enum ServerMessage<'a> {
     Completion {
         /// The id of the invocation.
         id: &'a str,
-        /// Why it failed; `None` when it did not.
+        /// Reason why it failed; `None` when it did not.
         error: Option<&'a str>,
     },
     /// Says that the server is alive.
@@ -61,9 +61,9 @@ pub enum ServerMessage<'a> {
     ///
     /// Only one without an error lets all clients come back by themselves.
     Close {
-        /// Why the client must not come back.
+        /// Reason why the client must not come back.
         error: Option<&'a str>,
-        /// Whether it may.
+        /// True when it may.
         allow_reconnect: bool,
     },
 }

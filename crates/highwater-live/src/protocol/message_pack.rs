@@ -9,7 +9,7 @@ use super::{
     ServerMessage, packed_json, varint,
 };
 
-/// How deeply a client may nest its values, an array counting about three levels.
+/// Depth to which a client may nest its values, an array counting about three levels.
 const DEPTH_MAX: u16 = 128;
 
 const SYNTAX: Malformed = Malformed::Syntax("MessagePack");

@@ -29,7 +29,7 @@ pub use negotiation::Negotiation;
 
 use bytes::Bytes;
 
-/// How hub messages are written; chosen by the client in its handshake.
+/// Encoding of hub messages, chosen by the client in its handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// Text: each message is a JSON object, ended by a record separator.
@@ -39,7 +39,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// How the messages are told apart in a sequence of bytes.
+    /// Tells how the messages are told apart in a sequence of bytes.
     #[must_use]
     pub fn framing(self) -> Framing {
         match self {

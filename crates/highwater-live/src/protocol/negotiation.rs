@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-/// What a client learns before it connects.
+/// Answer to a client before it connects.
 #[derive(Debug, Clone, Copy)]
 pub struct Negotiation<'a> {
     /// The public name of the connection.
     pub id: &'a str,
-    /// What the client sends to attach to the connection; a secret.
+    /// Token that the client sends to attach to the connection; a secret.
     pub token: &'a str,
 }
 

@@ -3,7 +3,7 @@
 /// The longest message that a length can announce.
 const LENGTH_MAX: u64 = 0x7fff_ffff;
 
-/// What the first bytes of a message say about its length.
+/// Length of a message, as its first bytes tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Length {
     /// The message is this long, and begins after this many bytes.

@@ -21,7 +21,7 @@ use super::request::Answerer;
 use super::socket::Socket;
 use super::warnings::Warning;
 
-/// How long the server waits when it cannot take a connection in.
+/// Time that the server waits when it cannot take a connection in.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// What somebody gets who comes when every connection is busy.
@@ -47,7 +47,7 @@ impl Server {
         Self { options: Arc::new(options), connections, bodies }
     }
 
-    /// What the server holds now.
+    /// Returns what the server holds now.
     #[must_use]
     pub fn gauges(&self) -> ServerGauges {
         let (connections, waiting_connections) = self.connections.count();

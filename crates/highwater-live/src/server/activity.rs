@@ -18,13 +18,13 @@ struct State {
     idle_timeout: Duration,
     /// When the client may have been silent for too long, while no request is answered.
     silent_until: Instant,
-    /// Whether a request has begun to come.
+    /// True when a request has begun to come.
     has_begun: bool,
-    /// Whether a request is being received or answered.
+    /// True when a request is being received or answered.
     is_answering: bool,
-    /// Whether the body of the request is still coming.
+    /// True when the body of the request is still coming.
     is_receiving: bool,
-    /// Whether the client takes nothing of what is to be written.
+    /// True when the client takes nothing of what is to be written.
     is_blocked: bool,
 }
 
@@ -113,7 +113,7 @@ impl Activity {
 }
 
 impl State {
-    /// Whether it is the client's turn.
+    /// Tells whether it is the client's turn.
     fn is_waited_for(&self) -> bool {
         !self.is_answering || self.is_receiving || self.is_blocked
     }

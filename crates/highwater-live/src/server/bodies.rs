@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 /// Up to here a body may use what is kept back from larger ones.
 const SMALL: usize = 64 << 10;
 
-/// How long a body is left in peace, however scarce room is.
+/// Time that a body is left in peace, however scarce room is.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Bounds the bytes of all bodies; whoever has taken longest makes room for others.

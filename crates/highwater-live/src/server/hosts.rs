@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Request, StatusCode, Version, header};
 
-/// Why a request is not answered.
+/// Reason why a request is not answered.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refused {
     #[error("the request does not name one host")]

@@ -15,7 +15,7 @@ use super::activity::Activity;
 use super::bodies::Share;
 use super::options::ServerOptions;
 
-/// Why a body is not received any further.
+/// Reason why a body is not received any further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cut {
     /// It has more bytes than a request may.

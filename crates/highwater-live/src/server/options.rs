@@ -12,13 +12,13 @@ pub struct ServerOptions {
     /// Connections of one address, of IPv6 of one network of 64 bits. Default 9,000, and at most
     /// three quarters of all; lower it where no proxy makes many clients one address.
     pub connections_per_address: usize,
-    /// How long a client may take to begin and to end the head of a request. Default 10 s.
+    /// Time that a client may take to begin and to end the head of a request. Default 10 s.
     pub header_timeout: Duration,
     /// Bytes of the head of a request. Default 64 KiB.
     pub header_bytes: usize,
-    /// How long a connection may be silent between two requests. Default 75 s.
+    /// Time that a connection may be silent between two requests. Default 75 s.
     pub idle_timeout: Duration,
-    /// How long a client may take for the body of a request: so long for each
+    /// Time that a client may take for the body of a request: so long for each
     /// [`body_step`](Self::body_step) that it has. Default 20 s.
     pub body_timeout: Duration,
     /// Bytes of a body that earn its client another [`body_timeout`](Self::body_timeout). Default
@@ -31,14 +31,14 @@ pub struct ServerOptions {
     /// kept for bodies of up to 64 KiB. Where there is no room a body waits, and those that take
     /// longest are refused.
     pub bodies_bytes: usize,
-    /// How long a client may take none of what is written to it. Default 30 s.
+    /// Time that a client may take none of what is written to it. Default 30 s.
     pub stall_timeout: Duration,
     /// Names and addresses, in small letters and without a port, that the server answers to beside
     /// loopback ones and the address that was connected to. Default none but these; `None` answers
     /// to every name, for a server behind a proxy that checks them, or one that leaves nothing to
     /// who can reach it.
     pub allowed_hosts: Option<Vec<String>>,
-    /// How long requests may take to end once a stop is asked for. Default 10 s.
+    /// Time that requests may take to end once a stop is asked for. Default 10 s.
     pub drain_timeout: Duration,
 }
 

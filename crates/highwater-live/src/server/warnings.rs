@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How often the same is said at most.
+/// Interval at which the same is said at most.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Says something at most each ten seconds, and how often it has happened.
@@ -15,7 +15,7 @@ pub(super) struct Warning {
 }
 
 impl Warning {
-    /// How often it has happened since it was last said, when it is to be said now.
+    /// Number of times it has happened since it was last said, when it is to be said now.
     pub(super) fn due(&mut self) -> Option<u64> {
         self.times += 1;
         let now = Instant::now();

@@ -11,7 +11,7 @@ use crate::access::{Credentials, Identity};
 use crate::connection_limits::ConnectionPermit;
 use crate::hub::LiveState;
 
-/// What a request says about who makes it.
+/// Credentials of a request: all that it says about who makes it.
 #[derive(Debug)]
 pub(super) struct Requester {
     credentials: Credentials,

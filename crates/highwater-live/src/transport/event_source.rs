@@ -128,8 +128,8 @@ fn start(params: &Params, headers: &HeaderMap) -> Result<Option<Offset>, Refusal
     Ok(starts.into_iter().max())
 }
 
-/// How soon a browser is to come back; and for one that follows from now on where that was, so
-/// that it comes back to there although it has got no event yet.
+/// Tells how soon a browser is to come back; and for one that follows from now on where that was,
+/// so that it comes back to there although it has got no event yet.
 ///
 /// An event without content: programs that read each `data: ` line as an event are not misled.
 fn preamble(from: Option<Offset>, after: Option<Offset>) -> Bytes {

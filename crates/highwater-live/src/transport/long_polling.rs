@@ -21,11 +21,11 @@ pub(crate) struct Polls {
     seen: watch::Sender<Seen>,
 }
 
-/// What the next poll gets.
+/// Messages for the next poll.
 #[derive(Debug)]
 struct Waiting {
     frames: Frames,
-    /// What a poll for single messages has left of a frame.
+    /// Rest of a frame after a poll for single messages.
     frame: Option<Frame>,
 }
 
@@ -34,7 +34,7 @@ struct Waiting {
 struct Seen {
     total: u64,
     open: usize,
-    /// Whether a poll was told that the connection is closed.
+    /// True when a poll was told that the connection is closed.
     told_closed: bool,
 }
 

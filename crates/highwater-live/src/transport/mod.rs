@@ -103,7 +103,7 @@ async fn attach(
     }
 }
 
-/// Whether the request asks for server-sent events, as browsers do.
+/// Tells whether the request asks for server-sent events, as browsers do.
 fn accepts_event_stream(headers: &HeaderMap) -> bool {
     accept(headers).is_some_and(|accept| accept.contains("text/event-stream"))
 }

@@ -217,7 +217,7 @@ impl Negotiated {
         self.table().pending.revoke(identity);
     }
 
-    /// How many tokens were given out and can still be used.
+    /// Number of tokens that were given out and can still be used.
     pub(crate) fn waiting(&self) -> usize {
         self.table().pending.len()
     }

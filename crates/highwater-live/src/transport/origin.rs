@@ -35,21 +35,21 @@ fn host(request: &Request) -> Option<&str> {
     host.or(authority)
 }
 
-/// Whether the request comes from no page, a page of the same host, or one that is listed.
+/// Tells whether the request comes from no page, a page of the same host, or one that is listed.
 fn is_allowed(headers: &HeaderMap, host: Option<&str>, allowed: &[String]) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
     is_own(origin, host) || allowed.iter().any(|one| is_same(one, origin))
 }
 
-/// Whether an origin is the one that `host` names. Either may leave out the port that its scheme
-/// has by itself, and of the two only the origin tells the scheme.
+/// Tells whether an origin is the one that `host` names. Either may leave out the port that its
+/// scheme has by itself, and of the two only the origin tells the scheme.
 fn is_own(origin: &str, host: Option<&str>) -> bool {
     let Some((scheme, place)) = parts(origin) else { return false };
     host.and_then(|host| place_of(&scheme, host)) == Some(place)
 }
 
-/// Whether two origins are the same, however they are written.
+/// Tells whether two origins are the same, however they are written.
 fn is_same(one: &str, other: &str) -> bool {
     one == other || (parts(one).is_some() && parts(one) == parts(other))
 }

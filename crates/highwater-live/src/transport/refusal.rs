@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use crate::connection_limits::Full;
 use crate::hub::CallError;
 
-/// Why a request is refused; the client gets the status and the text.
+/// Reason why a request is refused; the client gets the status and the text.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("not authenticated")]
@@ -54,7 +54,7 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// Whether the same request may succeed a little later.
+    /// Tells whether the same request may succeed a little later.
     pub(super) fn is_temporary(&self) -> bool {
         matches!(self, Self::Full(_) | Self::Draining | Self::Unavailable)
     }

@@ -26,10 +26,10 @@ const INBOX: usize = 4;
 /// Bytes kept for reading from and writing to a socket that is idle.
 const BUFFER: usize = 4 << 10;
 
-/// How long a client that comes while the hub drains is kept from coming again.
+/// Time that a client that comes while the hub drains is kept from coming again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long the last frames and the client's close may take.
+/// Time that the last frames and the client's close may take.
 const CLOSING: Duration = Duration::from_secs(5);
 
 /// Room for the answers to a client's pings, beside a frame.
@@ -161,7 +161,7 @@ async fn close(mut socket: WebSocket, code: u16) {
     tracing::debug!(in_order = matches!(closed, Ok(Ok(()))), "the socket is closed");
 }
 
-/// Why nothing is carried any more.
+/// Reason why nothing is carried any more.
 enum Carried {
     /// The client has gone, or the connection has no more frames.
     All,
@@ -231,7 +231,8 @@ async fn next_bytes(
     Ok(None)
 }
 
-/// What to tell a client that has sent something wrong; nothing when the socket is broken itself.
+/// Returns what to tell a client that has sent something wrong; nothing when the socket is broken
+/// itself.
 fn broken(error: axum::Error) -> Carried {
     match error.into_inner().downcast_ref::<tungstenite::Error>() {
         Some(tungstenite::Error::Capacity(_)) => Carried::Broken(close_code::SIZE),

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use super::error::store_error;
 use super::handle::Database;
 
-/// How much earlier than its client the server gives up waiting for a lock, so that its answer
+/// Amount of earlier than its client the server gives up waiting for a lock, so that its answer
 /// comes in time: a tenth of the wait, but no more than this.
 const HEAD_START_MAX: Duration = Duration::from_millis(250);
 
@@ -39,7 +39,7 @@ pub(crate) fn waiting(query: PgQuery, deadline: Instant) -> PgQuery {
     query.bind(lock_wait(deadline))
 }
 
-/// How long the server may wait for a lock on behalf of a call that ends by `deadline`.
+/// Time that the server may wait for a lock on behalf of a call that ends by `deadline`.
 pub(crate) fn lock_wait(deadline: Instant) -> String {
     let left = deadline.saturating_duration_since(Instant::now());
     let wait = left.saturating_sub(HEAD_START_MAX.min(left / 10));

@@ -5,7 +5,7 @@ use highwater_core::ErrorClass::{self, Configuration, Request, World};
 /// Raised by functions of the store that wait for a lock and must then see what was committed.
 pub(crate) const WRONG_ISOLATION: &str = "HW002";
 
-/// What the five characters of an `SQLSTATE` mean.
+/// Returns what the five characters of an `SQLSTATE` mean.
 ///
 /// Only what hangs on values is the request's. That a statement is no valid SQL, or names what is
 /// not there, is the fault of no event, and neither is a timeout of statements (57014), which the
@@ -54,7 +54,7 @@ fn of_group(group: &str) -> Option<ErrorClass> {
     })
 }
 
-/// What to do about a code, where its own text does not say.
+/// Returns what to do about a code, where its own text does not say.
 pub(crate) fn advice(code: &str) -> Option<&'static str> {
     Some(match code {
         "42501" => "grant the role of this store what it needs, see PgOptions::migrate",

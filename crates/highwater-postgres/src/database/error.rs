@@ -9,7 +9,7 @@ use sqlx::migrate::MigrateError;
 
 use super::code::{advice, class_of};
 
-/// What an error means to a user of the store, whatever the driver has wrapped it in.
+/// Returns what an error means to a user of the store, whatever the driver has wrapped it in.
 pub(crate) fn store_error(error: impl Error + Send + Sync + 'static) -> StoreError {
     let class = class(&error);
     let advice = causes(&error).find_map(code).and_then(|code| advice(&code));
@@ -66,7 +66,8 @@ fn class_of_driver(error: &sqlx::Error) -> ErrorClass {
     }
 }
 
-/// What is not an error of a statement is a schema that another version has made, or damaged.
+/// Returns what is not an error of a statement is a schema that another version has made, or
+/// damaged.
 fn class_of_migration(error: &MigrateError) -> ErrorClass {
     match error {
         MigrateError::Execute(_) | MigrateError::ExecuteMigration(..) => ErrorClass::Request,

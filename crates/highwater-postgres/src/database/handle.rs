@@ -33,7 +33,7 @@ pub(crate) struct Database {
     pub(crate) bell: Bell,
     /// Rings when this store has made a saga due.
     pub(crate) sagas_due: Bell,
-    /// How far this store has appended, for telling other processes.
+    /// Position that this store has appended up to, for telling other processes.
     pub(crate) appended: watch::Sender<Option<Position>>,
 }
 

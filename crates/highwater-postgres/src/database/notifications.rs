@@ -119,7 +119,7 @@ async fn in_time<T>(
     timeout(LISTEN_TIMEOUT, answer).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
-/// How far the log in `schema` reaches, when the hint is about it.
+/// Tells how far the log in `schema` reaches, when the hint is about it.
 fn parse_notification(hint: &str, schema: &str) -> Option<Position> {
     let (about, last) = hint.split_once(' ')?;
     let last = last.parse().ok().filter(|_| about == schema)?;

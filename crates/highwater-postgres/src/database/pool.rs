@@ -15,7 +15,7 @@ pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// For so long after its last answer a connection is taken to be alive.
 pub(crate) const FRESH: Duration = Duration::from_secs(1);
 
-/// What a pool must do for its connections to be fit for a store.
+/// Returns what a pool must do for its connections to be fit for a store.
 pub(crate) fn options(options: &PgOptions) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(options.max_connections)
@@ -29,13 +29,13 @@ pub(crate) fn options(options: &PgOptions) -> PgPoolOptions {
         .after_release(|conn, _| Box::pin(is_clean(conn)))
 }
 
-/// Whether the connection is alive.
+/// Tells whether the connection is alive.
 pub(crate) async fn answers(conn: &mut PgConnection) -> bool {
     matches!(timeout(ANSWER_TIMEOUT, conn.ping()).await, Ok(Ok(())))
 }
 
-/// Whether the connection is alive, and in no transaction; one that was begun and forgotten is
-/// rolled back.
+/// Tells whether the connection is alive, and in no transaction; one that was begun and forgotten
+/// is rolled back.
 ///
 /// A begin that is dropped in the middle leaves a transaction that the driver does not know of:
 /// whatever came next on the connection would be confirmed and never be committed. So an empty

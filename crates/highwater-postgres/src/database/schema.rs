@@ -79,7 +79,7 @@ pub(crate) async fn check_settings(pool: &PgPool, options: &PgOptions) -> Result
     Ok(())
 }
 
-/// Whether every migration has been made, so that a role need not be allowed to make any.
+/// Tells whether every migration has been made, so that a role need not be allowed to make any.
 async fn is_up_to_date(pool: &PgPool, migrator: &Migrator) -> Result<bool, sqlx::Error> {
     let table = &migrator.table_name;
     let exists = sqlx::query_scalar("select to_regclass($1) is not null").bind(&**table);

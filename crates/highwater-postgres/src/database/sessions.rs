@@ -7,8 +7,8 @@ use tokio::time::{Duration, timeout};
 
 use super::error::store_error;
 
-/// How often both connections are asked. A busy pooler may by chance give each the same session
-/// twice, but not so often.
+/// Interval at which both connections are asked. A busy pooler may by chance give each the same
+/// session twice, but not so often.
 const ROUNDS: usize = 10;
 
 const REFUSED: &str = "statements of one connection reach several sessions of the server, as \
@@ -29,7 +29,7 @@ pub(crate) async fn check(pool: &PgPool, within: Duration) -> Result<(), StoreEr
     Err(StoreError::Misconfigured(REFUSED.into()))
 }
 
-/// Whether two connections have two sessions, which do not change.
+/// Tells whether two connections have two sessions, which do not change.
 async fn look(pool: &PgPool) -> Result<bool, sqlx::Error> {
     let options = pool.connect_options();
     let (mut one, mut other) = (options.connect().await?, options.connect().await?);

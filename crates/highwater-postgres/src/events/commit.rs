@@ -18,7 +18,7 @@ use crate::database::calls::lock_wait;
 use crate::database::handle::Database;
 use crate::database::retry;
 
-/// What the function `append` says.
+/// Answer of the function `append`.
 pub(crate) enum Answer {
     /// Everything has been appended.
     Done(Done),

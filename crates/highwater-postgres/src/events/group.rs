@@ -14,7 +14,7 @@ pub(crate) enum Required {
 }
 
 impl Required {
-    /// What `expected` requires, when `before` events of the group go to the stream first;
+    /// Returns what `expected` requires, when `before` events of the group go to the stream first;
     /// `None` when no head can satisfy it.
     fn of(expected: Expected, before: i64) -> Option<Self> {
         match expected {
@@ -29,7 +29,7 @@ impl Required {
         }
     }
 
-    /// What satisfies both, if anything can.
+    /// Returns what satisfies both, if anything can.
     fn and(self, other: Self) -> Option<Self> {
         match (self, other) {
             (one, Self::Anywhere) | (Self::Anywhere, one) => Some(one),
@@ -41,7 +41,7 @@ impl Required {
         }
     }
 
-    /// Whether a stream at `head` satisfies it.
+    /// Tells whether a stream at `head` satisfies it.
     pub(crate) fn admits(self, head: i64) -> bool {
         match self {
             Self::Anywhere => true,
@@ -60,7 +60,7 @@ impl Required {
     }
 }
 
-/// What the function `append` says after it has appended.
+/// Answer of the function `append` after it has appended.
 #[derive(Debug)]
 pub(crate) struct Done {
     /// Where each stream of the group was before.
@@ -81,7 +81,7 @@ pub(crate) struct Group<'a> {
 pub(crate) struct Stream<'a> {
     pub(crate) name: &'a StreamName,
     pub(crate) required: Required,
-    /// How many events of the group it gets.
+    /// Number of events of the group it gets.
     pub(crate) count: i32,
 }
 
@@ -128,7 +128,7 @@ impl<'a> Group<'a> {
         })
     }
 
-    /// Whether events of the group go to `stream`.
+    /// Tells whether events of the group go to `stream`.
     pub(crate) fn has(&self, stream: &StreamName) -> bool {
         self.subscripts.contains_key(stream)
     }

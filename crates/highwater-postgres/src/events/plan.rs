@@ -10,7 +10,7 @@ use highwater_core::{
 
 use super::group::{Done, Group};
 
-/// What calls of the running commit have told of the log.
+/// Facts about the log, as calls of the running commit have told.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     /// The last offset of each stream that was named, -1 for none.
@@ -19,7 +19,7 @@ pub(crate) struct Facts {
     pub(crate) known: HashSet<EventId>,
 }
 
-/// What to do next with the appends that wait.
+/// Plan for the appends that wait.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
     /// The events to append, of all appends that are taken.
@@ -31,7 +31,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) refused: Vec<usize>,
 }
 
-/// Whether one append goes with the group.
+/// True when one append goes with the group.
 enum Fit {
     Taken,
     Refused,
@@ -124,7 +124,7 @@ impl Facts {
         self.learn(group, &heads.collect::<Vec<_>>());
     }
 
-    /// Why an append that was refused, and none of whose ids is known, was refused.
+    /// Reason why an append that was refused, and none of whose ids is known, was refused.
     pub(crate) fn conflict(&self, batch: &[StreamAppend]) -> StoreError {
         for part in batch {
             let Some(head) = self.heads.get(&part.stream) else { continue };

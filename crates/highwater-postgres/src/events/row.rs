@@ -106,7 +106,7 @@ where
     place.ok_or_else(|| decode_error("an event without a place"))
 }
 
-/// What is in the database is not what this store has put there.
+/// Returns what is in the database is not what this store has put there.
 pub(crate) fn decode_error(
     error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> sqlx::Error {

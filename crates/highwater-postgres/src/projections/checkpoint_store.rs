@@ -199,7 +199,7 @@ impl Database {
     }
 }
 
-/// Why the compare-and-set of `advance` has found no row.
+/// Reason why the compare-and-set of `advance` has found no row.
 pub(crate) fn not_moved(lease: &Lease, advance: &Advance, found: Option<Checkpoint>) -> StoreError {
     match found {
         Some(row) if row.epoch == lease.epoch && row.last_processed_offset != advance.from => {

@@ -22,7 +22,7 @@ use crate::events::commit::{bind_group, refusal};
 use crate::events::group::{Done, Group};
 use crate::events::plan::{Facts, Plan};
 
-/// What is done to one saga, with the events that commit with it.
+/// Change of one saga, with the events that commit with it.
 ///
 /// Its statement returns the ids for which it was done, or null when it was undone; something of
 /// its own; and what the function `append` says of the events.

@@ -116,7 +116,7 @@ fn due(due: Due) -> &'static str {
     }
 }
 
-/// How long the lease is kept, if it is.
+/// Time that the lease is kept, if it is.
 fn lease(due: Due) -> Option<i64> {
     match due {
         Due::Held(ttl) => Some(microseconds(ttl)),

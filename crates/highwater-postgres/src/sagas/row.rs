@@ -25,7 +25,7 @@ pub(crate) fn claimed(row: &PgRow) -> Result<ClaimedSaga, Unreadable> {
     decode_claimed(row).map_err(|error| Unreadable::new(row, error))
 }
 
-/// How many sagas do not go on, from the columns that `count_sagas.sql` returns.
+/// Number of sagas that do not go on, from the columns that `count_sagas.sql` returns.
 pub(crate) fn counts(row: &PgRow) -> Result<SagaCounts, sqlx::Error> {
     let (names, versions): (Vec<String>, Vec<i64>) = (row.try_get(2)?, row.try_get(3)?);
     let counts: Vec<i64> = row.try_get(4)?;
@@ -115,7 +115,7 @@ fn decode_claimed(row: &PgRow) -> Result<ClaimedSaga, sqlx::Error> {
     Ok(ClaimedSaga { record, is_takeover, timer, deadline, signal })
 }
 
-/// What is left of a time, in a column of microseconds that goes on counting below zero.
+/// Returns what is left of a time, in a column of microseconds that goes on counting below zero.
 fn left(row: &PgRow, column: usize) -> Result<Option<Duration>, sqlx::Error> {
     let left: Option<i64> = row.try_get(column)?;
     Ok(left.map(|left| Duration::from_micros(u64::try_from(left).unwrap_or(0))))

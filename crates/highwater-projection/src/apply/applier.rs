@@ -26,7 +26,7 @@ pub(crate) trait Applier: Send + Sync {
     async fn reset(&mut self, lease: &Lease) -> Result<(), StoreError>;
 }
 
-/// What has become of the checkpoint when events have been applied.
+/// State of the checkpoint when events have been applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Applied {
     /// It has moved together with the read model.
@@ -35,7 +35,7 @@ pub(crate) enum Applied {
     Unsaved,
 }
 
-/// Why events were not applied.
+/// Reason why events were not applied.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// The store is to blame, or somebody else has the lease: no event is.
@@ -46,7 +46,7 @@ pub(crate) enum Fault {
     Event {
         /// Which one, where known.
         at: Option<usize>,
-        /// What is wrong with it.
+        /// Cause.
         error: BoxError,
     },
 }
@@ -57,8 +57,8 @@ impl Fault {
         move |error| Self::Event { at: Some(at), error }
     }
 
-    /// What a store says of writing or committing a batch: what is neither the world's nor the
-    /// configuration's lies with the content, such as a key that is too long.
+    /// Returns what a store says of writing or committing a batch: what is neither the world's nor
+    /// the configuration's lies with the content, such as a key that is too long.
     pub(crate) fn of_write(error: StoreError) -> Self {
         if is_nobodys_fault(&error) {
             Self::Store(error)
@@ -67,7 +67,7 @@ impl Fault {
         }
     }
 
-    /// What user code returned; `class` knows the errors of the store's driver.
+    /// Returns what user code returned; `class` knows the errors of the store's driver.
     pub(crate) fn of_user(
         error: BoxError,
         class: impl Fn(&(dyn Error + 'static)) -> ErrorClass,

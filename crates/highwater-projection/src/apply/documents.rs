@@ -78,7 +78,8 @@ impl<D: Default + serde::Serialize + serde::de::DeserializeOwned> Documents<D> {
         Ok(())
     }
 
-    /// What has to be written, in the order of the keys; the documents then count as written.
+    /// Returns what has to be written, in the order of the keys; the documents then count as
+    /// written.
     pub(crate) fn changes(&mut self) -> Result<Vec<(String, Option<Payload>)>, BoxError> {
         let mut keys = std::mem::take(&mut self.changed);
         keys.sort_unstable();
@@ -104,7 +105,7 @@ impl<D: Default + serde::Serialize + serde::de::DeserializeOwned> Documents<D> {
 }
 
 impl<D: Default> Slot<D> {
-    /// What stands for a document that the store does not have.
+    /// Returns what stands for a document that the store does not have.
     fn new() -> Self {
         let document = D::default();
         Self { document, bytes: 0, is_stored: false, is_kept: false, is_changed: false }

@@ -10,12 +10,12 @@ pub struct Backoff {
     pub base: Duration,
     /// The longest wait. Default 30 s.
     pub cap: Duration,
-    /// How much of a wait is left to chance, from 0 to 1, so that many projections do not retry
+    /// Part of a wait that is left to chance, from 0 to 1, so that many projections do not retry
     /// in step. Default 0.2: a wait is between 80 and 100 per cent of the computed one.
     pub jitter: f64,
 }
 
-/// How often and when an event that fails is tried again.
+/// Interval at which and when an event that fails is tried again.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryPolicy {
     /// The waits between attempts.

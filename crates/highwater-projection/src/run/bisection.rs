@@ -23,7 +23,7 @@ pub(crate) struct Bisection {
     attempts: u32,
 }
 
-/// What follows from a failure.
+/// Consequence of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failed {
     /// A smaller part is tried at once.

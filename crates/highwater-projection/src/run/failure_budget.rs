@@ -13,7 +13,7 @@ pub(crate) struct FailureBudget<'a> {
     failures: u32,
 }
 
-/// What follows from a failure of the store.
+/// Consequence of a failure of the store.
 #[derive(Debug)]
 pub(crate) enum Verdict {
     /// Try again after this long.
@@ -42,7 +42,7 @@ impl<'a> FailureBudget<'a> {
         Verdict::Wait(wait)
     }
 
-    /// Whether operators should hear of it: one failure that passes is not worth their time.
+    /// Tells whether operators should hear of it: one failure that passes is not worth their time.
     pub(crate) fn is_low(&self) -> bool {
         self.failures > 2
     }

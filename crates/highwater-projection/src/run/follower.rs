@@ -26,7 +26,7 @@ use crate::status::ProjectionState;
 
 use page::PageResult;
 
-/// How often a long catch-up is logged.
+/// Interval at which a long catch-up is logged.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Applies pages from the checkpoint on; dropped at the first failure of the store, so that its
@@ -40,12 +40,12 @@ pub(crate) struct Follower<'a, S> {
     /// Set while what is behind the checkpoint may have ended a worker.
     suspect: Option<Suspect>,
     verified_at: Instant,
-    /// Whether the log may have been replaced since.
+    /// True when the log may have been replaced since.
     is_doubtful: bool,
     reported_at: Instant,
 }
 
-/// Why a follower goes no further.
+/// Reason why a follower goes no further.
 #[derive(Debug)]
 pub(crate) enum StopReason {
     /// The store failed, or somebody else has the lease.
@@ -212,7 +212,7 @@ impl<'a, S: CheckpointStore + Clone> Follower<'a, S> {
         })
     }
 
-    /// What the projection followed under the same name, in an earlier release perhaps.
+    /// Returns what the projection followed under the same name, in an earlier release perhaps.
     async fn other_sources(&self) -> Result<Vec<Checkpoint>, StoreError> {
         let own = self.worker.projection.key();
         let mut rows = self.worker.store.checkpoints(Some(&own.projection)).await?;
@@ -299,7 +299,7 @@ async fn interrupted<S>(worker: &Worker<S>, held: &LeaseGuard) {
     }
 }
 
-/// What a panic said, if it said anything in words.
+/// Returns what a panic said, if it said anything in words.
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));

@@ -28,7 +28,7 @@ pub(crate) struct LeaseGuard {
 /// Gives the lease back in a task of its own, which whoever drops the future cannot interrupt.
 type GiveBack = Box<dyn FnOnce(Handle) -> JoinHandle<()> + Send + Sync>;
 
-/// What the heartbeat has learnt.
+/// News from the heartbeat.
 #[derive(Debug, Clone, Copy, Default)]
 struct News {
     is_lost: bool,
@@ -84,12 +84,12 @@ impl LeaseGuard {
         self.wait(|news| news.rebuild_requested).await;
     }
 
-    /// Whether somebody may have asked for a rebuild.
+    /// Tells whether somebody may have asked for a rebuild.
     pub(crate) fn is_rebuild_hinted(&self) -> bool {
         self.news.borrow().rebuild_requested
     }
 
-    /// Whether somebody may have asked for a rebuild since this was last called.
+    /// Tells whether somebody may have asked for a rebuild since this was last called.
     pub(crate) fn take_rebuild_hint(&self) -> bool {
         let mut was_hinted = false;
         self.news.send_if_modified(|news| {

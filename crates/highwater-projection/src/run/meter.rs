@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long events are counted together; a rate looks back over one to two of these.
+/// Time that events are counted together; a rate looks back over one to two of these.
 const WINDOW: Duration = Duration::from_secs(5);
 
 /// Counts events in two adjoining windows of time.

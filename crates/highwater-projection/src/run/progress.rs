@@ -83,7 +83,7 @@ impl Progress {
         self.scanned.max(self.done.offset)
     }
 
-    /// How far the source has been scanned behind the last event that was processed.
+    /// Tells how far the source has been scanned behind the last event that was processed.
     pub(crate) fn scanned(&self) -> Option<Offset> {
         self.scanned.filter(|scanned| Some(*scanned) > self.done.offset)
     }
@@ -116,7 +116,7 @@ impl Progress {
         Advance::new(self.saved.offset, to.offset, self.events + events).at_event(to.event)
     }
 
-    /// What is to be stored now.
+    /// Returns what is to be stored now.
     ///
     /// Scanning over events that do not matter is stored once in a `poll_interval`, so that a
     /// filtered projection does not write for every event of others.
@@ -153,7 +153,7 @@ mod tests {
         Place::new(Some(Offset::new(offset)), None)
     }
 
-    /// What is due in the batch, at its end, and a second later.
+    /// Returns what is due in the batch, at its end, and a second later.
     fn after(events: u64, policy: CheckpointPolicy) -> [Due; 3] {
         let start = Instant::now();
         let mut progress = Progress::at(Place::default(), start);

@@ -22,7 +22,7 @@ pub(crate) struct Registered<S> {
     pub(crate) options: ProjectionOptions,
     /// The stored types to be read; none for all.
     pub(crate) types: Arc<[EventType]>,
-    /// Whether it is to run while `run` does; sent again to start it once more.
+    /// True when it is to run while `run` does; sent again to start it once more.
     pub(crate) wanted: watch::Sender<bool>,
     make: MakeApplier<S>,
     state: watch::Sender<ProjectionState>,

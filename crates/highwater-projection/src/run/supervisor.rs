@@ -121,7 +121,7 @@ async fn has_changed<S: CheckpointStore>(
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     at: (Option<Offset>, Option<EventId>),
-    /// Whether a rebuild is requested and allowed.
+    /// True when a rebuild is requested and allowed.
     is_rebuild_due: bool,
 }
 

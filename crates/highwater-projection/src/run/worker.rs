@@ -41,7 +41,7 @@ pub(crate) struct Worker<S> {
     checkpoint: AtomicI64,
 }
 
-/// How a worker has ended.
+/// End of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// It was told to stop.
@@ -50,7 +50,7 @@ pub(crate) enum Ended {
     CaughtUp(Option<Offset>),
 }
 
-/// Whether a standby has something to do.
+/// True when a standby has something to do.
 enum Turn {
     Lead(LeaseGuard),
     Wait,

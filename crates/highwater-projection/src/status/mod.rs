@@ -8,7 +8,7 @@ use highwater_core::{
 
 use crate::run::registered::Registered;
 
-/// What a projection does in this process.
+/// State of a projection in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ProjectionState {
@@ -26,28 +26,28 @@ pub enum ProjectionState {
     Failed,
 }
 
-/// How a projection does, in this process and according to the store.
+/// Status of a projection, in this process and according to the store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProjectionStatus {
-    /// What it is.
+    /// Definition.
     pub definition: ProjectionDefinition,
-    /// What it does in this process.
+    /// State in this process.
     pub state: ProjectionState,
     /// Its checkpoint, with the last error and the lease holder; `None` when it never ran.
     pub checkpoint: Option<Checkpoint>,
     /// The last offset of its source.
     pub head: Option<Offset>,
-    /// How far it is behind.
+    /// Distance from the head.
     pub lag: Lag,
-    /// How many events it has set aside; 1,000 stands for that many or more.
+    /// Number of events it has set aside; 1,000 stands for that many or more.
     pub dead_letters: usize,
-    /// How much of the source it has processed.
+    /// Part of the source that it has processed.
     pub percent: f64,
     /// Events per second that this process has applied in the last seconds.
     pub events_per_second: f64,
     /// When it will have caught up at this rate; `None` when it has, or when nothing moves here.
     pub remaining: Option<Duration>,
-    /// Why it is behind, or that it is not, in one line.
+    /// Reason why it is behind, or that it is not, in one line.
     pub why: String,
 }
 
@@ -100,7 +100,7 @@ impl ProjectionStatus {
     }
 }
 
-/// How long `events` take at `rate` events per second.
+/// Time that `events` take at `rate` events per second.
 fn remaining(events: u64, rate: f64) -> Option<Duration> {
     if events == 0 || rate <= 0.0 {
         return None;

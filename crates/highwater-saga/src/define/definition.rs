@@ -12,7 +12,7 @@ use super::Direction;
 use super::{RetryPolicy, Step, StepContext, StepError, StepResult, Wait};
 use crate::machine::Stage;
 
-/// What one version of a saga does, step by step, on its state as JSON.
+/// Definition of one version of a saga, step by step, on its state as JSON.
 #[async_trait]
 pub(crate) trait Definition: Send + Sync {
     fn name(&self) -> &SagaName;
@@ -31,7 +31,7 @@ pub(crate) trait Definition: Send + Sync {
     fn timeout(&self, at: usize) -> Duration;
     fn retry(&self, at: usize, direction: Direction, error: &StepError) -> RetryPolicy;
 
-    /// What a wait waits for, and how long.
+    /// Key that a wait waits for, and the time it may take.
     fn awaited(&self, at: usize, data: &Payload) -> Result<Awaited, StepFailure>;
     /// Hands a wait its signal or, with `None`, tells it that the time is up.
     fn arrived(
@@ -42,10 +42,10 @@ pub(crate) trait Definition: Send + Sync {
     ) -> Result<Payload, StepFailure>;
 }
 
-/// What a wait waits for, and how long.
+/// Key that a wait waits for, and the time it may take.
 pub(crate) type Awaited = (SignalKey, Option<Duration>);
 
-/// Why there is no new state.
+/// Reason why there is no new state.
 #[derive(Debug)]
 pub(crate) enum StepFailure {
     /// The step says so.

@@ -6,11 +6,27 @@ use std::time::Duration;
 use super::step::TIMEOUT;
 use super::{RetryPolicy, Step, StepContext, StepError, StepResult};
 
-/// How what a saga whose state is `S` was started with is made undone.
+/// Compensation of what a saga, whose state is `S`, was started with.
 ///
 /// A saga that appends events when it starts has done something before its first step. When it
 /// gives up, be it cancelled before that step, this is called after every other compensation, at
 /// least once, with the same [`idempotency_key`](StepContext::idempotency_key) each time.
+///
+/// ```
+/// use highwater_saga::{Opening, StepContext, StepResult};
+///
+/// /// Takes back the order that was placed in the append that started the saga.
+/// struct Placed;
+///
+/// impl Opening<u32> for Placed {
+///     const NAME: &'static str = "placed";
+///
+///     async fn compensate(&self, order: &mut u32, cx: &StepContext) -> StepResult {
+///         println!("order {order} is taken back, under {}", cx.idempotency_key());
+///         Ok(())
+///     }
+/// }
+/// ```
 pub trait Opening<S>: Send + Sync + 'static {
     /// Its name, unique within the saga, without `/`; stored with every saga.
     const NAME: &'static str;
@@ -22,13 +38,13 @@ pub trait Opening<S>: Send + Sync + 'static {
         cx: &StepContext,
     ) -> impl Future<Output = StepResult> + Send;
 
-    /// How long one attempt may take. Default 30 s.
+    /// Time that one attempt may take. Default 30 s.
     fn timeout(&self) -> Duration {
         TIMEOUT
     }
 
-    /// How a failure is tried again. Default 20 attempts; then the saga fails, and waits for a
-    /// human.
+    /// Tells how a failure is tried again. Default 20 attempts; then the saga fails, and waits for
+    /// a human.
     fn retry_compensation(&self, error: &StepError) -> RetryPolicy {
         let _ = error;
         RetryPolicy::of_compensations()

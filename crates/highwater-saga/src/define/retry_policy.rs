@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::options::TIME_MAX;
 
-/// How often and when a step, or a compensation, that fails is tried again.
+/// Interval at which and when a step, or a compensation, that fails is tried again.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryPolicy {
     /// Attempts, the first one included. Default 5.
@@ -16,7 +16,7 @@ pub struct RetryPolicy {
     pub factor: f64,
     /// The longest wait. Default 30 s.
     pub cap: Duration,
-    /// How much of a wait is left to chance, from 0 to 1, so that many sagas do not retry in
+    /// Part of a wait that is left to chance, from 0 to 1, so that many sagas do not retry in
     /// step. Default 0.2: a wait is between 80 and 100 per cent of the computed one.
     pub jitter: f64,
 }
@@ -43,7 +43,7 @@ impl RetryPolicy {
         jitter: 0.0,
     };
 
-    /// How a compensation is tried again, unless its step says otherwise.
+    /// Tells how a compensation is tried again, unless its step says otherwise.
     pub(crate) fn of_compensations() -> Self {
         Self { max_attempts: 20, ..Self::default() }
     }

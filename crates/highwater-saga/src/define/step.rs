@@ -7,7 +7,7 @@ use highwater_core::{CorrelationId, SagaId};
 
 use super::{RetryPolicy, StepError, StepResult};
 
-/// How long one attempt may take, unless the step says otherwise.
+/// Time that one attempt may take, unless the step says otherwise.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One step of a saga whose state is `S`; what it depends on are its fields.
@@ -23,6 +23,26 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 /// [`run_key`](StepContext::run_key), not by what `run` got back.
 ///
 /// What a method changes in the state is kept when it succeeds and forgotten when it fails.
+///
+/// ```
+/// use highwater_saga::{Step, StepContext, StepResult};
+///
+/// struct BookHotel;
+///
+/// impl Step<Option<String>> for BookHotel {
+///     const NAME: &'static str = "hotel";
+///
+///     async fn run(&self, booking: &mut Option<String>, cx: &StepContext) -> StepResult {
+///         *booking = Some(format!("booked under {}", cx.run_key()));
+///         Ok(())
+///     }
+///
+///     async fn compensate(&self, booking: &mut Option<String>, _: &StepContext) -> StepResult {
+///         *booking = None;
+///         Ok(())
+///     }
+/// }
+/// ```
 pub trait Step<S>: Send + Sync + 'static {
     /// Its name, unique within the saga, without `/`; stored with every saga.
     const NAME: &'static str;
@@ -37,19 +57,19 @@ pub trait Step<S>: Send + Sync + 'static {
         cx: &StepContext,
     ) -> impl Future<Output = StepResult> + Send;
 
-    /// How long one attempt may take, in either direction. Default 30 s.
+    /// Time that one attempt may take, in either direction. Default 30 s.
     fn timeout(&self) -> Duration {
         TIMEOUT
     }
 
-    /// How a failure of `run` is tried again; may depend on the error. Default 5 attempts.
+    /// Tells how a failure of `run` is tried again; may depend on the error. Default 5 attempts.
     fn retry(&self, error: &StepError) -> RetryPolicy {
         let _ = error;
         RetryPolicy::default()
     }
 
-    /// How a failure of `compensate` is tried again. Default 20 attempts; then the saga fails,
-    /// and waits for a human.
+    /// Tells how a failure of `compensate` is tried again. Default 20 attempts; then the saga
+    /// fails, and waits for a human.
     fn retry_compensation(&self, error: &StepError) -> RetryPolicy {
         let _ = error;
         RetryPolicy::of_compensations()
@@ -65,7 +85,7 @@ pub enum Direction {
     Compensate,
 }
 
-/// What a step knows beside its state.
+/// Context of a step: all that it knows beside its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepContext {
     /// The saga.

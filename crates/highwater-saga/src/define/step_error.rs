@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use highwater_core::BoxError;
 
-/// Why a step did not finish: try again, or give up; without effect, or perhaps with one.
+/// Reason why a step did not finish: try again, or give up; without effect, or perhaps with one.
 ///
 /// It is not an [`Error`] itself, so that `?` turns every error into one. `?` says "try again,
 /// and nobody knows whether it had an effect": a lost connection may hide a reservation that was
@@ -17,7 +17,7 @@ pub struct StepError {
     is_in_doubt: bool,
 }
 
-/// What a step, or a compensation, comes to.
+/// Result of a step or of a compensation.
 pub type StepResult = Result<(), StepError>;
 
 impl StepError {
@@ -53,7 +53,7 @@ impl StepError {
         Self::abort(Malformed(error.into()))
     }
 
-    /// Whether it was a signal that could not be used.
+    /// Tells whether it was a signal that could not be used.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
         self.source.is::<Malformed>() || self.source.is::<serde_json::Error>()
@@ -70,19 +70,19 @@ impl StepError {
         &*self.source
     }
 
-    /// Whether the step took too long.
+    /// Tells whether the step took too long.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.source.is::<TimedOut>()
     }
 
-    /// Whether the step gave up, whatever its policy says.
+    /// Tells whether the step gave up, whatever its policy says.
     #[must_use]
     pub fn is_final(&self) -> bool {
         self.is_final
     }
 
-    /// Whether the attempt may have had an effect.
+    /// Tells whether the attempt may have had an effect.
     #[must_use]
     pub fn is_in_doubt(&self) -> bool {
         self.is_in_doubt

@@ -11,9 +11,9 @@ use super::step::TIMEOUT;
 /// A step that goes by the kind of error is a [`Step`](crate::define::Step).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepOptions {
-    /// How long one attempt may take, in either direction. Default 30 s.
+    /// Time that one attempt may take, in either direction. Default 30 s.
     pub timeout: Duration,
-    /// How a failure to run is tried again. Default 5 attempts.
+    /// Retries of a failure to run. Default 5 attempts.
     pub retry: RetryPolicy,
     /// How a failure to compensate is tried again. Default 20 attempts; then the saga fails, and
     /// waits for a human.

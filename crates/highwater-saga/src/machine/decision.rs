@@ -13,11 +13,11 @@ pub(crate) struct Decision {
     pub(crate) progress: SagaProgress,
     pub(crate) timer: Option<Duration>,
     pub(crate) then: Then,
-    /// Whether the signal in hand is used up.
+    /// True when the signal in hand is used up.
     pub(crate) consumes: bool,
 }
 
-/// What follows a move.
+/// Next act after a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Then {
     /// The same worker goes on.

@@ -12,7 +12,7 @@ use decision::{
     advance, come_back, entry, give_up, is_stuck, moving, newest_effect, turn_round, unwind,
 };
 
-/// What kind of step it is.
+/// Kind of step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// It has an effect, and can be compensated.
@@ -30,14 +30,14 @@ pub(crate) enum Stage {
 pub(crate) struct Situation {
     pub(crate) plan: Vec<(String, Stage)>,
     pub(crate) progress: SagaProgress,
-    /// What is left of the timer; zero once it has run out, `None` when none was set.
+    /// Rest of the timer; zero once it has run out, `None` when none was set.
     pub(crate) timer: Option<Duration>,
     pub(crate) is_past_deadline: bool,
     pub(crate) has_signal: bool,
     pub(crate) now: DateTime<Utc>,
 }
 
-/// What comes next.
+/// Next act.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Try this, then ask [`Situation::after`].
@@ -59,7 +59,7 @@ pub(crate) enum Attempt {
     TimeOut(usize),
 }
 
-/// What an attempt has come to.
+/// Outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// It succeeded, and left the user's state like this.
@@ -75,7 +75,7 @@ pub(crate) enum Outcome {
 }
 
 impl Situation {
-    /// What comes next, given what the saga has been asked.
+    /// Returns what comes next, given what the saga has been asked.
     pub(crate) fn next(&self, request: Option<SagaRequest>) -> Next {
         use SagaState::{Failed, Paused};
         let state = self.progress.state;
@@ -90,7 +90,7 @@ impl Situation {
         }
     }
 
-    /// What a step's attempt leads to.
+    /// Returns what a step's attempt leads to.
     pub(crate) fn after(&self, attempt: Attempt, outcome: Outcome, times: Times) -> Decision {
         match (attempt, outcome) {
             (_, Outcome::Unreadable(error)) => self.unreadable(error, None),
@@ -140,7 +140,7 @@ impl Situation {
         true
     }
 
-    /// How many attempts at the current step were lost in a row.
+    /// Number of attempts at the current step were lost in a row.
     pub(crate) fn lost_attempts(&self) -> u32 {
         self.suspect().map_or(0, |at| self.progress.steps[at].lost_attempts)
     }
@@ -158,7 +158,7 @@ impl Situation {
         self.progress.steps.iter().position(|step| step.lost_attempts > 0)
     }
 
-    /// Why the definition cannot run the saga, which was begun with the steps `begun`.
+    /// Reason why the definition cannot run the saga, which was begun with the steps `begun`.
     pub(crate) fn mismatch(&self, begun: &[String]) -> Option<String> {
         let known: Vec<&str> = self.plan.iter().map(|(name, _)| name.as_str()).collect();
         (known != begun).then(|| {

@@ -54,7 +54,7 @@ pub(crate) struct Engine {
     watched: Mutex<Watched>,
 }
 
-/// What those who wait for sagas need to know.
+/// News for those who wait for sagas.
 #[derive(Default)]
 struct Watched {
     /// Who waits for which saga to come to rest.
@@ -181,7 +181,7 @@ impl Drop for Slot {
 pub(crate) struct Watch<'a> {
     engine: &'a Engine,
     id: &'a SagaId,
-    /// Whether it was in flight in this process when the watch began.
+    /// True when it was in flight in this process when the watch began.
     pub(crate) is_flying: bool,
     /// The saga as it was stored when it came to rest.
     pub(crate) rest: oneshot::Receiver<SagaRecord>,

@@ -33,11 +33,11 @@ struct Times {
     /// nobody had time to renew it before that, a little later.
     ends_at: Instant,
     is_renewing: bool,
-    /// Whether a result is in hand: it is recorded unless somebody took the saga over, whatever
+    /// True when a result is in hand: it is recorded unless somebody took the saga over, whatever
     /// the clock says.
     is_recording: bool,
     is_lost: bool,
-    /// Whether the store failed to renew it, rather than nobody having had time to ask.
+    /// True when the store failed to renew it, rather than nobody having had time to ask.
     has_failed: bool,
     /// The step under way.
     step: String,
@@ -84,13 +84,13 @@ impl Hold {
         self.times().is_lost
     }
 
-    /// Whether it is past its end, and not known to be lost.
+    /// Tells whether it is past its end, and not known to be lost.
     pub(crate) fn is_overdue(&self) -> bool {
         let times = self.times();
         !times.is_lost && Instant::now() >= times.expires_at
     }
 
-    /// What is to be done; a lease that was not renewed in time is lost.
+    /// Returns what is to be done; a lease that was not renewed in time is lost.
     pub(crate) fn chore(&self, now: Instant) -> Chore {
         let mut times = self.times();
         if times.is_lost {
@@ -193,7 +193,7 @@ impl Hold {
         (blocked > limit).then(|| (times.step.clone(), blocked))
     }
 
-    /// Whether the step that is blocked is yet to be told of, which it is now.
+    /// Tells whether the step that is blocked is yet to be told of, which it is now.
     pub(crate) fn tell(&self) -> bool {
         let mut times = self.times();
         times.polled.as_mut().is_some_and(|(_, is_told)| !std::mem::replace(is_told, true))

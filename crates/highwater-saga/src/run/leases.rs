@@ -205,7 +205,8 @@ impl Kept {
         &self.hold
     }
 
-    /// Whether the lease is this worker's; one that is past its end is first tried to be renewed.
+    /// Tells whether the lease is this worker's; one that is past its end is first tried to be
+    /// renewed.
     pub(crate) async fn is_held(&self) -> bool {
         if self.hold.is_overdue() {
             self.leases.settle().await;

@@ -40,7 +40,7 @@ pub enum SagaEvent {
         from: SagaState,
         /// The state that it is in.
         to: SagaState,
-        /// Why it gave up or rests.
+        /// Reason why it gave up or rests.
         reason: Option<String>,
     },
 }
@@ -53,9 +53,9 @@ impl Event for SagaEvent {}
 pub struct StepEvent {
     /// Its name.
     pub step: String,
-    /// How often it has been run.
+    /// Number of times it has been run.
     pub attempts: u32,
-    /// How often it has been compensated.
+    /// Number of times it has been compensated.
     pub compensation_attempts: u32,
     /// Its last error.
     pub error: Option<String>,
@@ -78,7 +78,7 @@ pub(crate) fn append(
     Ok(vec![StreamAppend::new(stream, events)])
 }
 
-/// What has become of a saga between two transitions.
+/// Returns what has become of a saga between two transitions.
 pub(crate) fn between(before: &SagaProgress, after: &SagaProgress) -> Vec<SagaEvent> {
     let old = before.steps.iter().map(Some).chain(std::iter::repeat(None));
     let mut events: Vec<_> =

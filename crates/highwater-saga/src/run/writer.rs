@@ -21,7 +21,7 @@ const GROUP_MAX: usize = 512;
 /// more, so that a renewal of leases does not wait for long behind one.
 const GROUP_BYTES_MAX: usize = 4 << 20;
 
-/// How long one commit may take; a store that is away for longer is asked again.
+/// Time that one commit may take; a store that is away for longer is asked again.
 const COMMIT_MAX: Duration = Duration::from_secs(60);
 
 type Grouped<Req, Res> = GroupCommit<Req, Result<Res, StoreError>>;

@@ -15,7 +15,7 @@ pub(crate) enum Sameness {
 }
 
 impl Sameness {
-    /// Whether `stored`, of any release, is the same as `input`, of this one.
+    /// Tells whether `stored`, of any release, is the same as `input`, of this one.
     pub(crate) fn of<S: Serialize + DeserializeOwned>(
         self,
         stored: &Payload,
@@ -33,7 +33,7 @@ impl Sameness {
     }
 }
 
-/// Whether `all` has every member of `of`, and the same in it.
+/// Tells whether `all` has every member of `of`, and the same in it.
 fn has_all(all: &Value, of: &Value) -> bool {
     match (all, of) {
         (Value::Object(all), Value::Object(of)) => {

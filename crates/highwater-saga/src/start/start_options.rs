@@ -2,7 +2,7 @@
 
 use highwater_core::{CorrelationId, SagaId, StreamAppend};
 
-/// How to start a saga; a [`SagaId`] alone will do.
+/// Start of a saga; a [`SagaId`] alone will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
     pub(crate) id: SagaId,

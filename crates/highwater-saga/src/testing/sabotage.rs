@@ -12,7 +12,7 @@ use crate::define::definition::{Awaited, Definition, StepFailure};
 use crate::define::{RetryPolicy, StepContext, StepError};
 use crate::machine::Stage;
 
-/// What goes wrong.
+/// Reason of the failure.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fault {
     /// Nothing.

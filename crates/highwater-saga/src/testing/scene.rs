@@ -28,7 +28,7 @@ pub struct Scene<S> {
     pub pace: Pace,
     /// The saga; its steps act on what `check` looks at.
     pub saga: Saga<S>,
-    /// What it is started with.
+    /// Input that it is started with.
     pub input: S,
     /// The signals that it waits for; they are delivered before it starts.
     pub signals: Vec<Signal>,
@@ -56,7 +56,7 @@ impl<S> std::fmt::Debug for Scene<S> {
     }
 }
 
-/// How a saga is run in a trial.
+/// Way in which a saga is run in a trial.
 #[derive(Debug, Clone)]
 pub struct Pace {
     /// The options of every process. A crash is waited out for `lease_ttl`.
@@ -112,7 +112,7 @@ impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> Trial<S> {
         Self { scene, id: SagaId::generate(), fault, is_repaired: Arc::default() }
     }
 
-    /// How the saga stands when it has ended, or failed.
+    /// Tells how the saga stands when it has ended, or failed.
     pub(super) async fn checked(self) -> SagaRecord {
         let ended = self.run().await;
         (self.scene.check)(&ended);

@@ -56,7 +56,7 @@ pub(crate) fn appends(writer: &SqlitePool, bell: &highwater_core::backend::Bell)
     })
 }
 
-/// How long a call may wait, and by when it has an answer.
+/// Time that a call may wait, and by when it has an answer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadlines {
     /// For a connection, and for the transactions of others, to come free.

@@ -8,7 +8,7 @@ pub(crate) const LOCKED: u8 = 6;
 /// An extended code: the file system itself is damaged.
 const IO_CORRUPT_FS: u32 = 10 | 33 << 8;
 
-/// What an extended result code means, with the text that came with it.
+/// Returns what an extended result code means, with the text that came with it.
 ///
 /// SQLite has one code for all that is wrong with a statement, so that its text must tell what is
 /// not there from what does not apply to a value.
@@ -49,7 +49,7 @@ fn was_rolled_back(text: &str) -> bool {
     text.contains("no transaction is active") || text.contains("no such savepoint")
 }
 
-/// What to do about a code, where its own text does not say.
+/// Returns what to do about a code, where its own text does not say.
 pub(crate) fn advice(extended: u32, text: &str) -> Option<&'static str> {
     Some(match extended & 0xFF {
         3 | 8 => "let the process write the database's file and its folder",

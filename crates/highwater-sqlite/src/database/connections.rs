@@ -24,7 +24,7 @@ const MIGRATIONS_TABLE: &str = "highwater_migrations";
 /// Rows that a reading connection may run ahead of the task that takes them.
 const ROWS_AHEAD: usize = 1_000;
 
-/// How long SQLite itself waits for another process that writes, before the call that waits sees
+/// Time that SQLite itself waits for another process that writes, before the call that waits sees
 /// whether it may wait on.
 const WRITER_BUSY_MAX: Duration = Duration::from_millis(100);
 
@@ -80,7 +80,7 @@ fn pool(connections: u32, options: &SqliteOptions, opened: &Identity) -> SqliteP
         .test_before_acquire(false)
 }
 
-/// Whether the connection can begin a transaction; one that cannot is replaced.
+/// Tells whether the connection can begin a transaction; one that cannot is replaced.
 ///
 /// When the disk is full SQLite ends a transaction by itself, and the driver, which goes on
 /// counting it, would never begin another one.

@@ -17,7 +17,7 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// Why a write transaction did not begin.
+/// Reason why a write transaction did not begin.
 pub(crate) fn begin_error(error: sqlx::Error) -> StoreError {
     if matches!(error, sqlx::Error::PoolTimedOut) {
         let reason = "another write transaction of this store did not end within the busy timeout";
@@ -36,12 +36,12 @@ pub(crate) fn migrate_error(error: MigrateError) -> StoreError {
     }
 }
 
-/// What a store has kept that it would never have stored.
+/// Returns what a store has kept that it would never have stored.
 pub(crate) fn damaged(error: impl Into<BoxError>) -> StoreError {
     StoreError::Backend(error.into())
 }
 
-/// Whether another process had the lock that this one wanted.
+/// Tells whether another process had the lock that this one wanted.
 pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
     let primary = |(code, _): (u32, &str)| u8::try_from(code & 0xFF).ok();
     matches!(code_and_text(error).and_then(primary), Some(BUSY | LOCKED))

@@ -23,7 +23,7 @@ impl Identity {
         Ok(Self { path, known })
     }
 
-    /// Whether the same file still has the name.
+    /// Tells whether the same file still has the name.
     pub(crate) fn holds(&self) -> bool {
         look(&self.path).is_ok_and(|now| now == self.known)
     }

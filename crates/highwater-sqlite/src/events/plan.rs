@@ -8,7 +8,7 @@ use highwater_core::{
     StoreError, StreamAppend, StreamName,
 };
 
-/// What the store has that matters to some appends.
+/// Facts in the store that matter to some appends.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// The events that carry one of their ids.
@@ -30,7 +30,7 @@ pub(crate) struct Row<'a> {
     pub(crate) event: &'a NewEvent,
 }
 
-/// What is to be inserted for the appends that it has been given so far.
+/// Rows to be inserted for the appends that it has been given so far.
 ///
 /// An append that is refused leaves nothing in it, and the next ones find what was there before.
 #[derive(Debug)]

@@ -92,7 +92,7 @@ pub(crate) async fn advance(
     }
 }
 
-/// Why the checkpoint has not moved.
+/// Reason why the checkpoint has not moved.
 async fn refusal(
     conn: &mut SqliteConnection,
     lease: &Lease,

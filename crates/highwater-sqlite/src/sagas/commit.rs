@@ -13,13 +13,13 @@ use super::{row, signals};
 use crate::database::error::store_error;
 use crate::events::commit;
 
-/// What was done to a batch.
+/// Result of a batch.
 pub(crate) struct Done<T> {
     /// One for each entry.
     pub(crate) answers: Vec<Result<T, StoreError>>,
     /// The last position of the log, if anything was appended.
     pub(crate) head: Option<Position>,
-    /// Whether one of the sagas can be claimed at once.
+    /// True when one of the sagas can be claimed at once.
     pub(crate) is_any_due: bool,
 }
 

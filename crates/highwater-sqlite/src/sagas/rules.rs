@@ -107,7 +107,7 @@ impl Saga {
         Ok(())
     }
 
-    /// Whether it can be claimed at once.
+    /// Tells whether it can be claimed at once.
     pub(crate) fn is_due(&self, now: i64) -> bool {
         self.due.is_some_and(|due| due <= now)
     }

@@ -117,7 +117,7 @@ async fn page(
     rows.fetch_all(conn).await.map_err(store_error)
 }
 
-/// How many sagas do not go on by themselves; see the trait.
+/// Number of sagas that do not go on by themselves; see the trait.
 pub(crate) async fn count(
     conn: &mut SqliteConnection,
     overdue: Duration,

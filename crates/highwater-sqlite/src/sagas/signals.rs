@@ -59,7 +59,7 @@ pub(crate) async fn take_for(
     Ok(Some(signal))
 }
 
-/// Whether there is a signal that the saga waits for.
+/// Tells whether there is a signal that the saga waits for.
 pub(crate) async fn has_one_for(
     conn: &mut SqliteConnection,
     saga: &SagaRecord,

@@ -8,7 +8,7 @@ use highwater_core::StoreError;
 
 use crate::random::Random;
 
-/// How often each fault occurs, in calls of a hundred; what is left goes well.
+/// Interval at which each fault occurs, in calls of a hundred; what is left goes well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FaultRates {
     /// The call fails and does nothing. Default 10; raise it to exercise retries.
@@ -36,7 +36,7 @@ struct Fault {
     kind: &'static str,
 }
 
-/// What happens to one call.
+/// Fate of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     GoesWell,

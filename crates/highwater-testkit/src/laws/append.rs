@@ -187,7 +187,7 @@ pub async fn a_probe_leaves_no_event_behind(store: impl EventStore) {
     assert_eq!(data(&log), ["0", "1", "2"]);
 }
 
-/// How long an event has waited is told by the clock that stamped it, whatever the reader's says.
+/// Time that an event has waited is told by the clock that stamped it, whatever the reader's says.
 pub async fn the_clock_is_that_of_the_events(store: impl EventStore) {
     let before = store.now().await.expect("a time");
     append(&store, "s", vec![event(1)]).await;

@@ -12,7 +12,7 @@ use crate::random::Random;
 /// Calls that are dropped unless the environment says how many.
 const DROPS: u64 = 250;
 
-/// How many calls are dropped between two looks at what they have left.
+/// Number of calls that are dropped between two looks at what they have left.
 const DROPS_A_LOOK: u64 = 10;
 
 /// A caller may be dropped wherever it waits, by a time limit for instance. Whatever the store

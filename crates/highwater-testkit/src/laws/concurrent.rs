@@ -67,7 +67,7 @@ pub async fn a_dropped_append_was_made_whole_or_not_at_all(store: impl EventStor
     append(&store, "after", events(0..1)).await;
 }
 
-/// What one writer knows of its own appends.
+/// Knowledge of one writer about its own appends.
 #[derive(Default)]
 struct Written {
     committed: Vec<EventId>,

@@ -33,7 +33,8 @@ pub async fn payloads_survive_byte_for_byte(store: impl EventStore) {
     assert_eq!(data(&stream_events(&store, "payloads").await), texts);
 }
 
-/// What was stored comes back for ever: it has to be something that every reader can decode.
+/// Returns what was stored comes back for ever: it has to be something that every reader can
+/// decode.
 pub async fn what_some_reader_cannot_decode_is_refused(store: impl EventStore) {
     for bad in [
         "1e999",

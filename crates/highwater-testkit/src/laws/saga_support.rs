@@ -53,7 +53,7 @@ pub(super) async fn create(store: &impl SagaStore, saga: NewSaga) -> SagaRecord 
     created.record
 }
 
-/// What `owner` asks for: one saga of the laws, for `ttl`.
+/// Returns what `owner` asks for: one saga of the laws, for `ttl`.
 pub(super) fn asking(owner: &str, ttl: Duration) -> SagaClaim {
     SagaClaim {
         owner: Owner::new(owner),

@@ -9,7 +9,7 @@ use highwater_core::{
     StoreError, StreamAppend, StreamName,
 };
 
-/// How long a law waits for what must happen; far longer than any store needs.
+/// Time that a law waits for what must happen; far longer than any store needs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) const COUNTED: EventType = EventType::from_static("Counted");

@@ -23,7 +23,7 @@ struct Row {
     /// Its owner stays in it beyond expiry, until the lease is released or taken over.
     checkpoint: Checkpoint,
     expires_at: Instant,
-    /// Whether the suspect is being tried alone under the latest lease.
+    /// True when the suspect is being tried alone under the latest lease.
     is_on_trial: bool,
     letters: BTreeMap<Offset, DeadLetter>,
 }

@@ -95,7 +95,7 @@ impl Sagas {
         ids.iter().map(|id| self.claim_one(id, &claim.owner, claim.ttl)).collect()
     }
 
-    /// What the saga holds together with the signal that it would take.
+    /// Returns what the saga holds together with the signal that it would take.
     fn bytes(&self, row: &Row) -> usize {
         row.record.bytes() + self.signals.bytes_for(&row.record)
     }
@@ -283,7 +283,7 @@ impl Sagas {
     }
 }
 
-/// What is left until `end`.
+/// Returns what is left until `end`.
 fn left(end: Option<Instant>) -> Option<Duration> {
     end.map(|end| end.saturating_duration_since(Instant::now()))
 }

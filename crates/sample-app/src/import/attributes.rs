@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use highwater::{JsonLimits, Payload};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -15,6 +16,9 @@ pub(crate) struct Attributes<'a>(BTreeMap<String, &'a RawValue>);
 impl<'a> Attributes<'a> {
     /// Reads one JSON object.
     pub(crate) fn parse(line: &'a [u8]) -> Result<Self, BadLine> {
+        // One level more than an event has: that of the members themselves.
+        let limits = JsonLimits { levels: Payload::DEPTH_MAX + 1, ..JsonLimits::default() };
+        limits.check(line).map_err(|error| BadLine::Json(error.to_string()))?;
         serde_json::from_slice(line).map_err(|error| BadLine::Json(cause(line, &error)))
     }
 

@@ -42,7 +42,7 @@ pub(super) struct Session {
     keep_alive: KeepAlive,
 }
 
-/// How long a client may take to receive the last message.
+/// Time that a client may take to receive the last message.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 impl Session {

@@ -18,7 +18,7 @@ use crate::run::busy::Work;
 use crate::run::progress::Place;
 use crate::status::ProjectionState;
 
-/// Whether a page was applied to its end.
+/// True when a page was applied to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PageResult {
     Done,

@@ -66,7 +66,7 @@ impl<S: CheckpointStore + Clone> Follower<'_, S> {
 }
 
 impl<S: CheckpointStore + Clone> Worker<S> {
-    /// Whether the log has at `place` what it had when the place was reached.
+    /// Tells whether the log has at `place` what it had when the place was reached.
     async fn is_at(&self, place: Place) -> Result<bool, StoreError> {
         let Some(offset) = place.offset else { return Ok(true) };
         Ok(match self.find(offset).await? {

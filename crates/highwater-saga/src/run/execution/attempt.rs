@@ -120,7 +120,7 @@ impl Execution {
         }
     }
 
-    /// How long the attempt may take: a compensation is under no deadline.
+    /// Time that the attempt may take: a compensation is under no deadline.
     fn limit(&self, at: usize, direction: Direction) -> Duration {
         let limit = unless_panicking(|| self.definition.timeout(at)).unwrap_or(TIMEOUT);
         let limit = limit.min(TIME_MAX);
@@ -130,7 +130,7 @@ impl Execution {
     }
 }
 
-/// What is not worth trying again.
+/// Returns what is not worth trying again.
 fn given_up(trouble: StepFailure) -> Outcome {
     match trouble {
         StepFailure::Unreadable(error) => Outcome::Unreadable(error),
@@ -142,7 +142,7 @@ fn given_up(trouble: StepFailure) -> Outcome {
     }
 }
 
-/// What the user's code says; a panic must not end the flight, or nobody would learn why.
+/// Returns what the user's code says; a panic must not end the flight, or nobody would learn why.
 pub(super) fn unless_panicking<T>(ask: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(ask)).map_err(|panic| Panicked::new(&*panic))
 }

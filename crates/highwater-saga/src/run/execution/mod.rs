@@ -23,18 +23,18 @@ pub(crate) struct Execution {
     saga: SagaRecord,
     standing: Situation,
     place: Slot,
-    /// Whether the step that is next may be what ended the processes before this one.
+    /// True when the step that is next may be what ended the processes before this one.
     is_suspect: bool,
     /// The turn of the suspect that is run.
     turn: Option<OwnedSemaphorePermit>,
-    /// Whether the saga's events are told; a stream that cannot be named has none.
+    /// True when the saga's events are told; a stream that cannot be named has none.
     is_telling: bool,
     signal: Option<Signal>,
     deadline: Option<Instant>,
     stop: CancellationToken,
 }
 
-/// Whether the flight goes on.
+/// True when the flight goes on.
 enum Flow {
     On,
     /// The lease was given back.

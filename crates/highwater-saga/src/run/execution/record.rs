@@ -109,7 +109,7 @@ impl Execution {
         })
     }
 
-    /// What the saga waited for, or would have, had it not ended.
+    /// Returns what the saga waited for, or would have, had it not ended.
     fn closed(&self, made: &Decision) -> Vec<SignalKey> {
         let waits = self.standing.plan.iter().enumerate();
         let waits = waits.filter(|(_, (_, stage))| *stage == Stage::Wait).map(|(at, _)| at);
@@ -124,7 +124,7 @@ impl Execution {
         keys
     }
 
-    /// What the move has to tell; nothing when the saga's stream cannot be named.
+    /// Returns what the move has to tell; nothing when the saga's stream cannot be named.
     fn events(&self, made: &Decision) -> Result<Vec<StreamAppend>, StoreError> {
         let stream = match StreamName::of_saga(&self.saga.name, &self.saga.id) {
             Ok(stream) => stream,
