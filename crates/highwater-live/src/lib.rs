@@ -83,6 +83,7 @@ mod hub;
 mod live;
 mod memory;
 mod options;
+mod projection_report;
 mod projections;
 pub mod protocol;
 mod rate;

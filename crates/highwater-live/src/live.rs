@@ -10,7 +10,7 @@ use crate::access::{Access, Identity};
 use crate::feed::report::LiveGauges;
 use crate::hub::{LiveState, Parts};
 use crate::options::LiveOptions;
-use crate::transport;
+use crate::transport::{self, Endpoint};
 
 /// Lets clients follow streams; cloning shares the hub.
 ///
@@ -29,7 +29,7 @@ use crate::transport;
 #[derive(Clone)]
 pub struct Live {
     parts: Parts,
-    hub: Arc<LiveState>,
+    endpoint: Endpoint,
 }
 
 /// Where [`Live::router`] has the hub.
@@ -63,8 +63,8 @@ impl Live {
     }
 
     fn of(parts: Parts) -> Self {
-        let hub = LiveState::new(parts.clone());
-        Self { parts, hub }
+        let endpoint = Endpoint::new(LiveState::new(parts.clone()));
+        Self { parts, endpoint }
     }
 
     /// The hub at `/hubs/events`, and streams at `/streams/{stream}/events`.
@@ -79,18 +79,18 @@ impl Live {
 
     /// The SignalR hub, to be nested at the path that its clients know.
     pub fn hub_router(&self) -> Router {
-        transport::hub_routes(Arc::clone(&self.hub))
+        transport::hub_routes(self.endpoint.clone())
     }
 
     /// Streams as plain server-sent events, at `/streams/{stream}/events`.
     pub fn streams_router(&self) -> Router {
-        transport::stream_routes(Arc::clone(&self.hub))
+        transport::stream_routes(&self.endpoint)
     }
 
     /// Returns what the hub is doing now.
     #[must_use]
     pub fn gauges(&self) -> LiveGauges {
-        self.hub.gauges()
+        self.endpoint.gauges()
     }
 
     /// Ends the connections that `identity` has now, in a way that its clients take as a request
@@ -99,8 +99,7 @@ impl Live {
     /// Access is asked when a client connects and subscribes, and what was allowed then goes on;
     /// call this *after* you have withdrawn it.
     pub fn disconnect(&self, identity: &Identity) {
-        self.hub.negotiated.revoke(identity);
-        self.hub.limiter.revoke(identity);
+        self.endpoint.revoke(identity);
     }
 
     /// Sends every client elsewhere: lets nobody in any more, closes each connection in a way
@@ -108,14 +107,12 @@ impl Live {
     ///
     /// Call it before the server is shut down; a server waits for its open responses.
     pub async fn drain(&self) {
-        self.hub.draining.cancel();
-        self.hub.negotiated.expire_all();
-        self.hub.limiter.all_closed().await;
+        self.endpoint.drain().await;
     }
 }
 
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Live").field(&self.hub).finish()
+        f.debug_tuple("Live").field(&self.endpoint).finish()
     }
 }

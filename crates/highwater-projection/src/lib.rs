@@ -11,13 +11,15 @@ mod error;
 mod options;
 mod projections;
 mod run;
+mod state;
 mod status;
 
 pub use error::{RegisterError, RunError};
 pub use options::{CheckpointPolicy, FailurePolicy, InvalidOption, Mode, ProjectionOptions};
 pub use projections::{CaughtUp, Projections};
 pub use run::{Backoff, RetryPolicy};
-pub use status::{ProjectionState, ProjectionStatus};
+pub use state::ProjectionState;
+pub use status::ProjectionStatus;
 
 /// The program in the README, which is compiled and run with the tests.
 #[cfg(doctest)]

@@ -25,7 +25,8 @@ use crate::run::registered::Registered;
 use crate::run::supervisor::supervise;
 use crate::run::trials::Trials;
 use crate::run::worker::{Ended, Worker};
-use crate::status::{ProjectionState, ProjectionStatus};
+use crate::state::ProjectionState;
+use crate::status::ProjectionStatus;
 
 /// The projections of a process, and the engine that runs them.
 ///

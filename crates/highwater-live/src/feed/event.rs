@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use highwater_core::{Metadata, Offset, ProjectionName, RecordedEvent};
 
 use super::Reservation;
-use crate::projections::Report;
+use crate::projection_report::Report;
 use crate::protocol::{EncodedEvent, EventMessage, EventNotEncoded, Protocol};
 use crate::source::LiveSource;
 

@@ -32,7 +32,6 @@ use crate::memory::{Account, Memory};
 use crate::options::LiveOptions;
 use crate::projections::ProjectionFeed;
 use crate::source::LiveSource;
-use crate::transport::Negotiated;
 
 /// Parts of a hub.
 #[derive(Clone)]
@@ -52,7 +51,6 @@ pub(crate) struct LiveState {
     pub(crate) limiter: Arc<ConnectionLimiter>,
     memory: Arc<Memory>,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) negotiated: Negotiated,
     pub(crate) draining: CancellationToken,
 }
 
@@ -70,7 +68,6 @@ impl LiveState {
             feed: Feed::new(log, &options, Arc::clone(&counters)),
             limiter: ConnectionLimiter::new(options.limits.clone(), Arc::clone(&memory)),
             memory,
-            negotiated: Negotiated::new(&options),
             options,
             access,
             counters,
@@ -87,11 +84,11 @@ impl LiveState {
         }
     }
 
-    /// Returns what the hub is doing now.
-    pub(crate) fn gauges(&self) -> LiveGauges {
+    /// Returns what the hub is doing now, beside `negotiated` ids that wait for their clients.
+    pub(crate) fn gauges(&self, negotiated: usize) -> LiveGauges {
         LiveGauges {
             connections: self.limiter.total(),
-            negotiated: self.negotiated.waiting(),
+            negotiated,
             subscriptions: self.counters.subscriptions(),
             buffered_bytes: self.memory.total(),
             largest_buffered_bytes: self.memory.largest(),
@@ -151,7 +148,6 @@ impl fmt::Debug for LiveState {
         f.debug_struct("Hub")
             .field("options", &self.options)
             .field("has_access", &self.access.is_some())
-            .field("gauges", &self.gauges())
             .finish_non_exhaustive()
     }
 }

@@ -4,11 +4,9 @@
 //! somebody follows one. Followers get the newest state, not each one in between: a checkpoint
 //! is a state and no log.
 
-mod report;
 mod subscription;
 mod watched;
 
-pub(crate) use report::Report;
 pub(crate) use subscription::ProjectionSubscription;
 
 use std::collections::HashMap;
@@ -22,7 +20,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::feed::report::Counters;
-use report::State;
+use crate::projection_report::State;
 use watched::Watched;
 
 /// Gives out subscriptions; looks at the checkpoints for as long as somebody follows one.

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use highwater_core::{Checkpoint, ProjectionName};
 use tokio::sync::{Notify, watch};
 
-use super::report::{Report, State};
 use crate::feed::event::LiveEvent;
+use crate::projection_report::{Report, State};
 
 /// The newest event of each checkpoint of a projection.
 pub(super) type Newest = Vec<Arc<LiveEvent>>;

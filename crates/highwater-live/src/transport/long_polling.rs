@@ -10,9 +10,9 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::timeout;
 
 use super::negotiated::{Attachment, Entry, Registration};
-use super::{Refusal, Requester};
+use super::{Endpoint, Refusal, Requester};
 use crate::connection_limits::ConnectionPermit;
-use crate::hub::{Connection, Frame, Frames, LiveState, Transport};
+use crate::hub::{Connection, Frame, Frames, Transport};
 
 /// The polls of one connection, of which the latest gets the next frame.
 #[derive(Debug)]
@@ -47,15 +47,16 @@ enum Answer {
 
 /// Answers a poll; the first one starts the connection.
 pub(super) async fn poll(
-    hub: Arc<LiveState>,
+    endpoint: &Endpoint,
     id: &str,
     requester: Requester,
     one_message: bool,
 ) -> Result<Response, Refusal> {
-    let owner = hub.negotiated.owner(id).ok_or(Refusal::NoConnection)?;
-    requester.may_be(&hub, owner.as_ref()).await?;
-    let entry = hub.negotiated.open(&hub, id, requester.address())?;
-    let polls = attach(&hub, id, &entry).ok_or(Refusal::OtherTransport)?;
+    let Endpoint { hub, negotiated } = endpoint;
+    let owner = negotiated.owner(id).ok_or(Refusal::NoConnection)?;
+    requester.may_be(hub, owner.as_ref()).await?;
+    let entry = negotiated.open(hub, id, requester.address())?;
+    let polls = attach(endpoint, id, &entry).ok_or(Refusal::OtherTransport)?;
     let answer = polls.next(hub.options.poll_timeout, one_message).await;
     if matches!(answer, Answer::Closed) {
         polls.seen.send_modify(|seen| seen.told_closed |= seen.open == 0);
@@ -64,7 +65,8 @@ pub(super) async fn poll(
 }
 
 /// The polls of the connection; `None` when it has another transport.
-fn attach(hub: &Arc<LiveState>, id: &str, entry: &Arc<Entry>) -> Option<Arc<Polls>> {
+fn attach(endpoint: &Endpoint, id: &str, entry: &Arc<Entry>) -> Option<Arc<Polls>> {
+    let Endpoint { hub, negotiated } = endpoint;
     let mut state = entry.state();
     if let Attachment::Polling(polls) = &*state {
         return Some(Arc::clone(polls));
@@ -89,7 +91,7 @@ fn attach(hub: &Arc<LiveState>, id: &str, entry: &Arc<Entry>) -> Option<Arc<Poll
         transport: Transport::LongPolling,
         stop: hub.stop(&permit),
     };
-    let (listed, gap) = (Registration::new(Arc::clone(hub), id), hub.options.attach_timeout);
+    let (listed, gap) = (Registration::new(negotiated, id), hub.options.attach_timeout);
     let (entry, served) = (Arc::clone(entry), Arc::clone(&polls));
     tokio::spawn(async move {
         serve(&entry, &served, connection, gap).await;

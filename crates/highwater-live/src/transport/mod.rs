@@ -1,6 +1,7 @@
 //! Transports: they carry the bytes of connections over HTTP, and know nothing of their meaning.
 
 mod admission;
+mod endpoint;
 mod event_source;
 mod inbound;
 mod long_polling;
@@ -25,7 +26,7 @@ use axum::middleware;
 use axum::response::Response;
 use axum::routing::{get, post};
 
-pub(crate) use negotiated::Negotiated;
+pub(crate) use endpoint::Endpoint;
 
 use crate::hub::LiveState;
 use admission::Requester;
@@ -40,8 +41,8 @@ struct Params {
 }
 
 /// The hub, at the root of the router.
-pub(crate) fn hub_routes(hub: Arc<LiveState>) -> Router {
-    let body_limit = DefaultBodyLimit::max(hub.options.limits.message_bytes);
+pub(crate) fn hub_routes(endpoint: Endpoint) -> Router {
+    let body_limit = DefaultBodyLimit::max(endpoint.hub.options.limits.message_bytes);
     let routes = Router::new()
         .route(
             "/",
@@ -53,20 +54,25 @@ pub(crate) fn hub_routes(hub: Arc<LiveState>) -> Router {
         )
         .route("/negotiate", post(negotiate::negotiate).options(preflight))
         .layer(body_limit);
-    guarded(routes, hub)
+    let hub = Arc::clone(&endpoint.hub);
+    guarded(routes, &hub).with_state(endpoint)
 }
 
 /// Streams as plain server-sent events.
-pub(crate) fn stream_routes(hub: Arc<LiveState>) -> Router {
+pub(crate) fn stream_routes(endpoint: &Endpoint) -> Router {
+    let hub = Arc::clone(&endpoint.hub);
     let follow = get(event_source::follow).head(no_head).options(preflight);
     let routes = Router::new().route("/streams/{stream}/events", follow);
-    named::also_by_query(guarded(routes, hub))
+    named::also_by_query(guarded(routes, &hub).with_state(hub))
 }
 
 /// Lets in only allowed origins, and tells their browsers so.
-fn guarded(routes: Router<Arc<LiveState>>, hub: Arc<LiveState>) -> Router {
-    let check = middleware::from_fn_with_state(Arc::clone(&hub), origin::check);
-    routes.layer(check).layer(origin::cors(&hub.options.allowed_origins)).with_state(hub)
+fn guarded<S>(routes: Router<S>, hub: &Arc<LiveState>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let check = middleware::from_fn_with_state(Arc::clone(hub), origin::check);
+    routes.layer(check).layer(origin::cors(&hub.options.allowed_origins))
 }
 
 /// Questions of browsers are answered before they come here. But they have to have a route: what
@@ -82,7 +88,7 @@ async fn no_head() -> Refusal {
 
 /// Attaches a transport to a connection: the request says which one.
 async fn attach(
-    State(hub): State<Arc<LiveState>>,
+    State(endpoint): State<Endpoint>,
     params: Result<Query<Params>, QueryRejection>,
     requester: Requester,
     headers: HeaderMap,
@@ -90,16 +96,16 @@ async fn attach(
 ) -> Result<Response, Refusal> {
     let Query(params) = params?;
     if let Ok(upgrade) = upgrade {
-        return web_sockets::attach(hub, params.id, requester, upgrade).await;
+        return web_sockets::attach(endpoint, params.id, requester, upgrade).await;
     }
     let id = params.id.ok_or(Refusal::NoId)?;
     if accepts_event_stream(&headers) {
-        return server_sent_events::attach(hub, &id, requester).await;
+        return server_sent_events::attach(&endpoint, &id, requester).await;
     }
     match accept(&headers) {
         // signalrcore asks for exactly this, and reads one message of each answer.
-        Some("Text") => long_polling::poll(hub, &id, requester, true).await,
-        _ => long_polling::poll(hub, &id, requester, false).await,
+        Some("Text") => long_polling::poll(&endpoint, &id, requester, true).await,
+        _ => long_polling::poll(&endpoint, &id, requester, false).await,
     }
 }
 

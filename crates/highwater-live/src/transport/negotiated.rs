@@ -22,7 +22,7 @@ use crate::options::LiveOptions;
 /// The connections that requests of their clients can find by token, and the tokens that were
 /// given out and stand for no connection yet.
 #[derive(Debug)]
-pub(crate) struct Negotiated(Mutex<Table>);
+pub(super) struct Negotiated(Mutex<Table>);
 
 #[derive(Debug)]
 struct Table {
@@ -128,24 +128,24 @@ impl Entry {
 /// A connection that its requests can find; no longer when this is dropped.
 #[derive(Debug)]
 pub(super) struct Registration {
-    hub: Arc<LiveState>,
+    negotiated: Arc<Negotiated>,
     token: String,
 }
 
 impl Registration {
-    pub(super) fn new(hub: Arc<LiveState>, token: &str) -> Self {
-        Self { hub, token: token.to_owned() }
+    pub(super) fn new(negotiated: &Arc<Negotiated>, token: &str) -> Self {
+        Self { negotiated: Arc::clone(negotiated), token: token.to_owned() }
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.hub.negotiated.remove(&self.token);
+        self.negotiated.remove(&self.token);
     }
 }
 
 impl Negotiated {
-    pub(crate) fn new(options: &LiveOptions) -> Self {
+    pub(super) fn new(options: &LiveOptions) -> Self {
         let pending = Pending::new(options);
         Self(Mutex::new(Table { pending, entries: HashMap::new() }))
     }
@@ -169,7 +169,7 @@ impl Negotiated {
 
     /// The connection that `token` stands for; the first request that shows it takes a permit.
     pub(super) fn open(
-        &self,
+        self: &Arc<Self>,
         hub: &Arc<LiveState>,
         token: &str,
         address: Option<IpAddr>,
@@ -185,10 +185,11 @@ impl Negotiated {
         table.entries.insert(token.to_owned(), Arc::clone(&entry));
         drop(table);
         let (hub, token) = (Arc::clone(hub), token.to_owned());
+        let negotiated = Arc::clone(self);
         tokio::spawn(async move {
             // Draining forgets who has not attached; not to be missed by one who comes just then.
             drop(timeout(hub.options.attach_timeout, hub.draining.cancelled()).await);
-            hub.negotiated.expire(&token);
+            negotiated.expire(&token);
         });
         Ok(entry)
     }
@@ -206,19 +207,19 @@ impl Negotiated {
     }
 
     /// Ends every connection that has no transport, and makes invalid what was given out.
-    pub(crate) fn expire_all(&self) {
+    pub(super) fn expire_all(&self) {
         let mut table = self.table();
         table.pending.clear();
         table.entries.retain(|_, entry| !entry.expire());
     }
 
     /// Makes invalid what was given out to an identity and not used.
-    pub(crate) fn revoke(&self, identity: &Identity) {
+    pub(super) fn revoke(&self, identity: &Identity) {
         self.table().pending.revoke(identity);
     }
 
     /// Number of tokens that were given out and can still be used.
-    pub(crate) fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.table().pending.len()
     }
 

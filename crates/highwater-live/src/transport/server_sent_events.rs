@@ -11,23 +11,24 @@ use futures::stream::{self, Stream, StreamExt};
 use tokio::sync::mpsc;
 
 use super::negotiated::Registration;
-use super::{Refusal, Requester};
+use super::{Endpoint, Refusal, Requester};
 use crate::connection_limits::ConnectionPermit;
-use crate::hub::{Connection, Frame, Frames, LiveState, Transport};
+use crate::hub::{Connection, Frame, Frames, Transport};
 
 /// Opens the response that carries everything to the client.
 pub(super) async fn attach(
-    hub: Arc<LiveState>,
+    endpoint: &Endpoint,
     id: &str,
     requester: Requester,
 ) -> Result<Response, Refusal> {
-    let owner = hub.negotiated.owner(id).ok_or(Refusal::NoConnection)?;
-    requester.must_be(&hub, owner.as_ref()).await?;
-    let entry = hub.negotiated.open(&hub, id, requester.address())?;
+    let Endpoint { hub, negotiated } = endpoint;
+    let owner = negotiated.owner(id).ok_or(Refusal::NoConnection)?;
+    requester.must_be(hub, owner.as_ref()).await?;
+    let entry = negotiated.open(hub, id, requester.address())?;
     let (permit, inbox) = entry.attach().ok_or(Refusal::OtherTransport)?;
     let (sender, frames) = mpsc::channel(1);
     let connection = Connection {
-        hub: Arc::clone(&hub),
+        hub: Arc::clone(hub),
         identity: entry.identity.clone(),
         inbox,
         account: Arc::clone(&permit.account),
@@ -35,7 +36,7 @@ pub(super) async fn attach(
         transport: Transport::ServerSentEvents,
         stop: hub.stop(&permit),
     };
-    let (listed, closed) = (Registration::new(hub, id), entry.closed.clone());
+    let (listed, closed) = (Registration::new(negotiated, id), entry.closed.clone());
     tokio::spawn(async move {
         closed.run_until_cancelled(connection.run()).await;
         drop::<(Registration, ConnectionPermit)>((listed, permit));

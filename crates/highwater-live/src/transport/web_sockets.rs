@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
-use super::{Refusal, Requester};
+use super::{Endpoint, Refusal, Requester};
 use crate::access::Identity;
 use crate::connection_limits::ConnectionPermit;
-use crate::hub::{CloseReason, Connection, Frame, Frames, LiveState, Outbox, Received, Transport};
+use crate::hub::{CloseReason, Connection, Frame, Frames, Outbox, Received, Transport};
 use crate::memory::Account;
 use crate::options::LiveLimits;
 use crate::rate::Rate;
@@ -48,11 +48,12 @@ fn longest_frame(limits: &LiveLimits) -> usize {
 /// An id that is not known here may come from another process, or be the one of a connection
 /// that is gone; it becomes a new connection, without anything of an old one.
 pub(super) async fn attach(
-    hub: Arc<LiveState>,
+    endpoint: Endpoint,
     id: Option<String>,
     requester: Requester,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refusal> {
+    let hub = Arc::clone(&endpoint.hub);
     let limit = hub.options.limits.message_bytes.saturating_mul(2);
     let upgrade = upgrade
         .max_message_size(limit)
@@ -61,7 +62,7 @@ pub(super) async fn attach(
         .write_buffer_size(BUFFER)
         .max_write_buffer_size(longest_frame(&hub.options.limits) + PONGS);
     let negotiated = match &id {
-        Some(id) => take(&hub, id, &requester).await?,
+        Some(id) => take(&endpoint, id, &requester).await?,
         None => None,
     };
     let (identity, permit, inbox) = match negotiated {
@@ -93,18 +94,19 @@ type Inbox = (mpsc::Sender<Received>, mpsc::Receiver<Received>);
 
 /// Takes a connection that waits for its transport out of those that have negotiated.
 async fn take(
-    hub: &Arc<LiveState>,
+    endpoint: &Endpoint,
     id: &str,
     requester: &Requester,
 ) -> Result<Option<(Option<Identity>, ConnectionPermit, Inbox)>, Refusal> {
-    let Some(owner) = hub.negotiated.owner(id) else { return Ok(None) };
+    let Endpoint { hub, negotiated } = endpoint;
+    let Some(owner) = negotiated.owner(id) else { return Ok(None) };
     requester.must_be(hub, owner.as_ref()).await?;
-    let entry = match hub.negotiated.open(hub, id, requester.address()) {
+    let entry = match negotiated.open(hub, id, requester.address()) {
         Err(Refusal::NoConnection) => return Ok(None),
         entry => entry?,
     };
     let Some((permit, inbox)) = entry.attach() else { return Ok(None) };
-    hub.negotiated.remove(id);
+    negotiated.remove(id);
     Ok(Some((owner, permit, (entry.inbox(), inbox))))
 }
 

@@ -22,7 +22,7 @@ use super::worker::{Ended, Worker};
 use crate::apply::applier::Applier;
 use crate::error::{Reason, SourceChanged};
 use crate::options::{CheckpointPolicy, Mode, ProjectionOptions};
-use crate::status::ProjectionState;
+use crate::state::ProjectionState;
 
 use page::PageResult;
 

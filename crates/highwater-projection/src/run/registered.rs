@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::meter::Meter;
 use crate::apply::applier::Applier;
 use crate::options::{CheckpointPolicy, ProjectionOptions};
-use crate::status::ProjectionState;
+use crate::state::ProjectionState;
 
 /// Makes an applier for a run from a checkpoint.
 pub(crate) type MakeApplier<S> = Box<dyn Fn(&S) -> Box<dyn Applier> + Send + Sync>;

@@ -14,7 +14,7 @@ use super::registered::Registered;
 use super::trials::Trials;
 use super::worker::{Ended, Worker};
 use crate::error::{Reason, with_causes};
-use crate::status::ProjectionState;
+use crate::state::ProjectionState;
 
 /// Runs one projection whenever it is wanted, until `stop`.
 ///

@@ -20,7 +20,7 @@ use super::registered::Registered;
 use super::trials::Trials;
 use crate::error::{Reason, with_causes};
 use crate::options::Mode;
-use crate::status::ProjectionState;
+use crate::state::ProjectionState;
 
 /// Attempts to record the error that a projection gives up with.
 const LAST_WORDS: u32 = 3;

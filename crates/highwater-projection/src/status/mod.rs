@@ -7,24 +7,7 @@ use highwater_core::{
 };
 
 use crate::run::registered::Registered;
-
-/// State of a projection in this process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ProjectionState {
-    /// It is not running.
-    Stopped,
-    /// It waits for the lease, which somebody else holds.
-    Standby,
-    /// It holds the lease and works through what has been appended.
-    CatchingUp,
-    /// It holds the lease, has processed everything, and waits for more.
-    Live,
-    /// It holds the lease and waits before it tries again what has failed.
-    Retrying,
-    /// It has given up.
-    Failed,
-}
+use crate::state::ProjectionState;
 
 /// Status of a projection, in this process and according to the store.
 #[derive(Debug, Clone, PartialEq)]

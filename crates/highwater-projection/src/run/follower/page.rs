@@ -16,7 +16,7 @@ use crate::options::FailurePolicy;
 use crate::run::bisection::{Bisection, Failed};
 use crate::run::busy::Work;
 use crate::run::progress::Place;
-use crate::status::ProjectionState;
+use crate::state::ProjectionState;
 
 /// True when a page was applied to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ pub(crate) struct Report {
 /// Its age is left out: it changes although nothing happens.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct State {
+pub(crate) struct State {
     projection_name: String,
     stream_name: String,
     checkpoint: i64,
@@ -34,7 +34,7 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn of(row: &Checkpoint, head: Option<Offset>) -> Self {
+    pub(crate) fn of(row: &Checkpoint, head: Option<Offset>) -> Self {
         let at = row.last_processed_offset;
         Self {
             projection_name: row.key.projection.to_string(),
@@ -54,13 +54,13 @@ impl State {
 }
 
 impl Report {
-    pub(super) fn new(state: State, checkpoint: Option<Offset>) -> Self {
+    pub(crate) fn new(state: State, checkpoint: Option<Offset>) -> Self {
         let data = Payload::of(&state).expect("numbers and text can be written as JSON");
         Self { id: EventId::new(), at: Utc::now(), checkpoint, data, state }
     }
 
     /// Tells whether it tells the same as `state`.
-    pub(super) fn tells(&self, state: &State) -> bool {
+    pub(crate) fn tells(&self, state: &State) -> bool {
         self.state == *state
     }
 }
