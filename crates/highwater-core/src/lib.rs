@@ -29,6 +29,7 @@ mod name;
 mod offset;
 mod page;
 mod projections;
+mod retry;
 mod sagas;
 mod source;
 mod tenant;
@@ -56,6 +57,7 @@ pub use projections::{
     ProjectionTx, RebuildRequested, Suspect, UnfitDocument, Verdict, View, percent_complete,
     projection_reports,
 };
+pub use retry::{Backoff, RetryPolicy};
 pub use sagas::{
     ClaimedSaga, CreatedSaga, Delivery, Due, Each, NewSaga, OverdueSagas, SagaClaim, SagaCounts,
     SagaLease, SagaProgress, SagaQuery, SagaRecord, SagaRecorded, SagaRequest, SagaState,

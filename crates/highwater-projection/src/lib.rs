@@ -14,10 +14,11 @@ mod run;
 mod state;
 mod status;
 
+pub use highwater_core::{Backoff, RetryPolicy};
+
 pub use error::{RegisterError, RunError};
 pub use options::{CheckpointPolicy, FailurePolicy, InvalidOption, Mode, ProjectionOptions};
 pub use projections::{CaughtUp, Projections};
-pub use run::{Backoff, RetryPolicy};
 pub use state::ProjectionState;
 pub use status::ProjectionStatus;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::run::{Backoff, RetryPolicy};
+use highwater_core::{Backoff, RetryPolicy};
 
 /// Options of one projection; the defaults suit most.
 ///
@@ -145,6 +145,9 @@ impl ProjectionOptions {
         {
             if backoff.cap < backoff.base {
                 return Err(InvalidOption { option, reason: "has a cap below its base" });
+            }
+            if !(backoff.factor >= 1.0 && backoff.factor.is_finite()) {
+                return Err(InvalidOption { option, reason: "has a factor that is not 1 or more" });
             }
             if !(0.0..=1.0).contains(&backoff.jitter) {
                 return Err(InvalidOption { option, reason: "has a jitter outside 0 to 1" });

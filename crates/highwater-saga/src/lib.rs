@@ -109,9 +109,10 @@ mod start;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use highwater_core::{Backoff, RetryPolicy};
+
 pub use define::{
-    Direction, Opening, RetryPolicy, Saga, SagaData, Step, StepContext, StepError, StepOptions,
-    StepResult, Wait,
+    Direction, Opening, Saga, SagaData, Step, StepContext, StepError, StepOptions, StepResult, Wait,
 };
 pub use error::{InvalidOption, RegisterError, StartError, WaitError};
 pub use options::OrchestratorOptions;

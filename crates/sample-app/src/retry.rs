@@ -3,11 +3,10 @@
 use std::error::Error;
 use std::time::Duration;
 
-use highwater::StoreError;
+use highwater::{Backoff, StoreError};
 use tokio::time::{Instant, sleep};
 
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 
 /// Repeats `request` until it succeeds, fails for good, or `patience` is over.
 ///
@@ -20,14 +19,15 @@ where
     F: Future<Output = Result<T, StoreError>>,
 {
     let deadline = Instant::now() + patience;
-    let mut pause = FIRST_PAUSE;
+    let mut failures = 0;
     loop {
+        failures += 1;
+        let pause = BACKOFF.draw(failures);
         match request().await {
             Err(error) if error.is_transient() && Instant::now() + pause < deadline => {
                 let cause = error.source().map(ToString::to_string).unwrap_or_default();
                 tracing::warn!(cause, "{error}, trying again in {pause:?}");
                 sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
             }
             outcome => return outcome,
         }

@@ -5,13 +5,12 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use highwater_core::{EventStore, Offset, Page, Source, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::sleep;
 
-use super::tail::next_retry;
+use super::tail::STORE_RETRY;
 use crate::memory::{Account, Buffered};
 
 /// Places for reads; in each, one read at a time, in the order in which they were asked for.
@@ -102,14 +101,15 @@ impl Places {
         Wanted { source, after, limit }: &Wanted,
         sender: &mut oneshot::Sender<T>,
     ) -> Option<Result<Page, StoreError>> {
-        let mut retry_in = Duration::ZERO;
+        let mut failures = 0_u32;
         loop {
             let place = wanted(sender, self.place()).await?;
             let read = log.read(source, &[], *after, *limit).await;
             drop(place);
             match read {
                 Err(error) if error.is_transient() => {
-                    retry_in = next_retry(retry_in);
+                    failures = failures.saturating_add(1);
+                    let retry_in = STORE_RETRY.draw(failures);
                     tracing::warn!(?source, ?retry_in, "{error}");
                     wanted(sender, sleep(retry_in)).await?;
                 }

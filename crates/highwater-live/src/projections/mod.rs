@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highwater_core::{
-    Checkpoint, CheckpointStore, EventStore, Offset, ProjectionName, Source, StoreError,
+    Backoff, Checkpoint, CheckpointStore, EventStore, Offset, ProjectionName, Source, StoreError,
 };
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -76,22 +76,24 @@ impl ProjectionFeed {
 /// Looks at the checkpoints every `interval`, and at once for a new follower, until there are
 /// no followers.
 async fn watch(stores: Stores, watched: Arc<Watched>, interval: Duration) {
-    let mut pause = interval;
+    let backoff = Backoff::new(interval.saturating_mul(2), RETRY_MAX.max(interval));
+    let mut failures = 0_u32;
     while watched.is_needed() {
         match stores.read(&watched).await {
             Ok(states) => {
                 watched.publish(states);
-                pause = interval;
+                failures = 0;
             }
             Err(error) => {
-                pause = (pause * 2).min(RETRY_MAX.max(interval));
+                failures = failures.saturating_add(1);
+                let pause = backoff.draw(failures);
                 tracing::warn!(?pause, "the checkpoints are not readable: {error}");
                 sleep(pause).await;
                 continue;
             }
         }
         // Whether it was woken or not, it looks again.
-        drop(timeout(pause, watched.joined()).await);
+        drop(timeout(interval, watched.joined()).await);
     }
 }
 

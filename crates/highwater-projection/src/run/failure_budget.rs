@@ -34,12 +34,11 @@ impl<'a> FailureBudget<'a> {
 
     /// The store has failed with `error`.
     pub(crate) fn on_failure(&mut self, error: StoreError) -> Verdict {
-        let wait = self.options.poll_backoff.draw(self.failures);
         self.failures = self.failures.saturating_add(1);
         if self.options.max_poll_failures.is_some_and(|max| self.failures >= max) {
             return Verdict::GiveUp(error);
         }
-        Verdict::Wait(wait)
+        Verdict::Wait(self.options.poll_backoff.draw(self.failures))
     }
 
     /// Tells whether operators should hear of it: one failure that passes is not worth their time.

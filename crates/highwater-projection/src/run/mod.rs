@@ -1,6 +1,5 @@
 //! The loop: leads, reads, applies, commits, and bears what fails.
 
-pub(crate) mod backoff;
 pub(crate) mod bisection;
 pub(crate) mod busy;
 pub(crate) mod failure_budget;
@@ -14,5 +13,3 @@ pub(crate) mod registered;
 pub(crate) mod supervisor;
 pub(crate) mod trials;
 pub(crate) mod worker;
-
-pub use backoff::{Backoff, RetryPolicy};

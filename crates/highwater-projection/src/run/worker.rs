@@ -247,7 +247,7 @@ impl<S: CheckpointStore + Clone> Worker<S> {
 
     /// Keeps the error that the projection gives up with, if the store lets it.
     async fn record_final_error(&self, held: &LeaseGuard, error: &str) {
-        for attempt in 0..LAST_WORDS {
+        for attempt in 1..=LAST_WORDS {
             match self.store.record_error(held.lease(), error).await {
                 Err(failed) if failed.is_transient() => {
                     self.pause(self.projection.options.poll_backoff.draw(attempt)).await;

@@ -96,7 +96,7 @@ async fn an_event_is_retried_alone_with_growing_waits() {
     let faults = Faults::default().fail(5, 4);
     let mails = Mails { faults: faults.clone(), ..Default::default() };
     let projections = Projections::new(store.clone());
-    let backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(4), jitter: 0. };
+    let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(4)).without_jitter();
     let retry = RetryPolicy { backoff, max_attempts: 5 };
     let options = ProjectionOptions { retry, ..Default::default() };
     projections.register_handler(mails.clone(), options).unwrap();

@@ -86,6 +86,8 @@ async fn what_cannot_be_meant_is_refused_when_it_is_registered() {
         ProjectionOptions { poll_backoff: Backoff { cap: zero, ..backoff }, ..good() },
         ProjectionOptions { poll_backoff: Backoff { jitter: 1.1, ..backoff }, ..good() },
         ProjectionOptions { poll_backoff: Backoff { jitter: f64::NAN, ..backoff }, ..good() },
+        ProjectionOptions { poll_backoff: Backoff { factor: 0.5, ..backoff }, ..good() },
+        ProjectionOptions { poll_backoff: Backoff { factor: f64::NAN, ..backoff }, ..good() },
     ];
     for options in bad {
         let refused = projections.register_view(Sums::default(), options.clone());

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use highwater_core::{Payload, SagaName, Signal, SignalKey};
+use highwater_core::{Payload, RetryPolicy, SagaName, Signal, SignalKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Direction;
-use super::{RetryPolicy, Step, StepContext, StepError, StepResult, Wait};
+use super::{Step, StepContext, StepError, StepResult, Wait};
 use crate::machine::Stage;
 
 /// Definition of one version of a saga, step by step, on its state as JSON.

@@ -2,7 +2,6 @@
 
 pub(crate) mod definition;
 pub(crate) mod opening;
-pub(crate) mod retry_policy;
 pub(crate) mod saga;
 pub(crate) mod saga_data;
 pub(crate) mod step;
@@ -11,7 +10,6 @@ pub(crate) mod step_options;
 pub(crate) mod wait;
 
 pub use opening::Opening;
-pub use retry_policy::RetryPolicy;
 pub use saga::Saga;
 pub use saga_data::SagaData;
 pub use step::{Direction, Step, StepContext};

@@ -3,8 +3,10 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::step::TIMEOUT;
-use super::{RetryPolicy, Step, StepContext, StepError, StepResult};
+use highwater_core::RetryPolicy;
+
+use super::step::{COMPENSATION_ATTEMPTS, TIMEOUT};
+use super::{Step, StepContext, StepError, StepResult};
 
 /// Compensation of what a saga, whose state is `S`, was started with.
 ///
@@ -47,7 +49,7 @@ pub trait Opening<S>: Send + Sync + 'static {
     /// a human.
     fn retry_compensation(&self, error: &StepError) -> RetryPolicy {
         let _ = error;
-        RetryPolicy::of_compensations()
+        RetryPolicy::attempts(COMPENSATION_ATTEMPTS)
     }
 }
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use highwater_core::SagaName;
+use highwater_core::{RetryPolicy, SagaName};
 
 use super::Direction;
 use super::Opening;
 use super::definition::{AnyStep, Checked, Element};
 use super::opening::Opened;
-use super::{RetryPolicy, SagaData, Step, StepContext, StepError, StepOptions, StepResult, Wait};
+use super::{SagaData, Step, StepContext, StepError, StepOptions, StepResult, Wait};
 use crate::error::RegisterError;
 
 /// A list of steps on a state `S`, run in order and compensated in reverse.

@@ -3,12 +3,15 @@
 use std::future::Future;
 use std::time::Duration;
 
-use highwater_core::{CorrelationId, SagaId};
+use highwater_core::{CorrelationId, RetryPolicy, SagaId};
 
-use super::{RetryPolicy, StepError, StepResult};
+use super::{StepError, StepResult};
 
 /// Time that one attempt may take, unless the step says otherwise.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Attempts at a compensation, unless the step says otherwise.
+pub(crate) const COMPENSATION_ATTEMPTS: u32 = 20;
 
 /// One step of a saga whose state is `S`; what it depends on are its fields.
 ///
@@ -72,7 +75,7 @@ pub trait Step<S>: Send + Sync + 'static {
     /// fails, and waits for a human.
     fn retry_compensation(&self, error: &StepError) -> RetryPolicy {
         let _ = error;
-        RetryPolicy::of_compensations()
+        RetryPolicy::attempts(COMPENSATION_ATTEMPTS)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::RetryPolicy;
-use super::step::TIMEOUT;
+use highwater_core::RetryPolicy;
+
+use super::step::{COMPENSATION_ATTEMPTS, TIMEOUT};
 
 /// How a step of [`Saga::step_fn_with`](crate::define::Saga::step_fn_with) is tried: what a
 /// [`Step`](crate::define::Step) says of itself.
@@ -22,7 +23,10 @@ pub struct StepOptions {
 
 impl Default for StepOptions {
     fn default() -> Self {
-        let (retry, retry_compensation) = (RetryPolicy::default(), RetryPolicy::of_compensations());
-        Self { timeout: TIMEOUT, retry, retry_compensation }
+        Self {
+            timeout: TIMEOUT,
+            retry: RetryPolicy::default(),
+            retry_compensation: RetryPolicy::attempts(COMPENSATION_ATTEMPTS),
+        }
     }
 }

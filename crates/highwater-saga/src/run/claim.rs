@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use highwater_core::{SagaClaim, StoreError, Wake};
+use highwater_core::{Backoff, SagaClaim, StoreError, Wake};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -41,18 +41,21 @@ impl Runner {
             async move { engine.leases.run(&*engine.store).await }
         });
         let _keeper = AbortOnDropHandle::new(keeper);
-        let mut wait = engine.options.poll_interval;
+        let poll_interval = engine.options.poll_interval;
+        let backoff = Backoff::new(poll_interval.saturating_mul(2), STORE_WAIT_MAX.max(poll_interval));
+        let mut failures = 0_u32;
         while !self.stop.is_cancelled() {
             let mut wake = engine.store.sagas_due();
             let Some(places) = self.places(&mut started).await else { break };
             match self.claim(places).await {
                 Ok(true) => continue,
-                Ok(false) => wait = engine.options.poll_interval,
+                Ok(false) => failures = 0,
                 Err(error) => {
                     tracing::warn!(%error, "due sagas were not claimed");
-                    wait = (wait * 2).min(STORE_WAIT_MAX.max(engine.options.poll_interval));
+                    failures = failures.saturating_add(1);
                 }
             }
+            let wait = if failures == 0 { poll_interval } else { backoff.draw(failures) };
             self.idle(&mut wake, &mut started, Instant::now() + wait).await;
         }
         drop(desk);

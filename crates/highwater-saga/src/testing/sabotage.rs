@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use highwater_core::{Payload, SagaName, Signal};
+use highwater_core::{Payload, RetryPolicy, SagaName, Signal};
 
 use crate::define::Direction;
 use crate::define::definition::{Awaited, Definition, StepFailure};
-use crate::define::{RetryPolicy, StepContext, StepError};
+use crate::define::{StepContext, StepError};
 use crate::machine::Stage;
 
 /// Reason of the failure.

@@ -32,7 +32,7 @@ impl Step<Trip> for Hangs {
 
     fn retry(&self, error: &StepError) -> RetryPolicy {
         assert!(error.is_timeout());
-        RetryPolicy { max_attempts: 3, ..RetryPolicy::default() }
+        RetryPolicy::attempts(3)
     }
 }
 

@@ -159,7 +159,7 @@ impl<const N: usize> Step<Trip> for Fickle<N> {
     }
 
     fn retry_compensation(&self, _: &StepError) -> RetryPolicy {
-        RetryPolicy { max_attempts: 2, ..RetryPolicy::default() }
+        RetryPolicy::attempts(2)
     }
 }
 

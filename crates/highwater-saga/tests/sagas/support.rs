@@ -100,11 +100,11 @@ macro_rules! booking {
             }
 
             fn retry(&self, _: &StepError) -> RetryPolicy {
-                RetryPolicy { max_attempts: 3, ..RetryPolicy::default() }
+                RetryPolicy::attempts(3)
             }
 
             fn retry_compensation(&self, _: &StepError) -> RetryPolicy {
-                RetryPolicy { max_attempts: 3, ..RetryPolicy::default() }
+                RetryPolicy::attempts(3)
             }
         }
     };

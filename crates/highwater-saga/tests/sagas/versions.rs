@@ -204,7 +204,7 @@ async fn a_step_of_closures_has_a_timeout_and_retries_of_its_own() {
     let sagas = orchestrator(&store);
     let options = StepOptions {
         timeout: Duration::from_secs(1),
-        retry: RetryPolicy { max_attempts: 3, ..RetryPolicy::default() },
+        retry: RetryPolicy::attempts(3),
         retry_compensation: RetryPolicy::NEVER,
     };
     let hangs = |_, _| std::future::pending();

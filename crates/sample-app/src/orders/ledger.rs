@@ -213,5 +213,5 @@ pub(super) fn patience(error: &StepError, max_attempts: u32) -> RetryPolicy {
         }
         _ => max_attempts,
     };
-    RetryPolicy { max_attempts, ..RetryPolicy::default() }
+    RetryPolicy::attempts(max_attempts)
 }

@@ -126,7 +126,7 @@ impl<S: CheckpointStore + Clone> Follower<'_, S> {
         attempts: u32,
         error: BoxError,
     ) -> Result<(), StopReason> {
-        let delay = self.options().retry.backoff.draw(attempts - 1);
+        let delay = self.options().retry.backoff.draw(attempts);
         let failed = event_failed(event, attempts, error);
         let text = with_causes(&failed);
         tracing::warn!(projection = %self.name(), ?delay, error = text, "an event is retried");

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::FutureExt;
-use highwater_core::Payload;
+use highwater_core::{Payload, RetryPolicy};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
@@ -16,7 +16,7 @@ use super::Execution;
 use crate::define::Direction;
 use crate::define::definition::StepFailure;
 use crate::define::step::TIMEOUT;
-use crate::define::{RetryPolicy, StepContext, StepError};
+use crate::define::{StepContext, StepError};
 use crate::machine::{Attempt, Outcome};
 use crate::options::TIME_MAX;
 use crate::run::hold::Hold;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use highwater_core::{
-    Due, SagaRecorded, SagaTransition, SignalKey, StoreError, StreamAppend, StreamName,
+    Backoff, Due, SagaRecorded, SagaTransition, SignalKey, StoreError, StreamAppend, StreamName,
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -15,9 +15,8 @@ use crate::machine::{Decision, Stage, Then};
 use crate::options::TIME_MAX;
 use crate::run::saga_event;
 
-/// The first wait before a write that the store was not there for is repeated, and the longest.
-const STORE_RETRY: Duration = Duration::from_millis(50);
-const STORE_RETRY_MAX: Duration = Duration::from_secs(1);
+/// The waits before a write that the store was not there for is repeated.
+const STORE_RETRY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
 
 impl Execution {
     /// Records the move, unless somebody else has taken the saga over.
@@ -41,7 +40,7 @@ impl Execution {
     }
 
     async fn write(&mut self, made: Decision, transition: &SagaTransition) -> Flow {
-        let mut pause = STORE_RETRY;
+        let mut failures = 0_u32;
         loop {
             let asked_at = Instant::now();
             let recorded = tokio::select! {
@@ -71,8 +70,8 @@ impl Execution {
                 }
                 error => {
                     tracing::warn!(saga = %self.saga.id, %error, "a transition was not stored");
-                    sleep(pause).await;
-                    pause = (2 * pause).min(STORE_RETRY_MAX);
+                    failures = failures.saturating_add(1);
+                    sleep(STORE_RETRY.draw(failures)).await;
                 }
             }
         }
