@@ -27,6 +27,7 @@ mod events;
 mod health;
 mod name;
 mod offset;
+mod option;
 mod page;
 mod projections;
 mod retry;
@@ -49,6 +50,7 @@ pub use name::{
     SagaName, SignalKey, StreamName,
 };
 pub use offset::{InvalidPlace, Offset, Position};
+pub use option::InvalidOption;
 pub use page::{PAGE_BYTES, PageBudget};
 pub use projections::{
     Advance, Change, Checkpoint, CheckpointKey, CheckpointStore, DeadLetter, Document, Handler,

@@ -1,16 +1,14 @@
 //! Why a projection was not registered, or did not run.
 
 use highwater_core::{
-    BoxError, Checkpoint, CheckpointKey, EventId, EventType, NotAnEventEnum, Offset,
+    BoxError, Checkpoint, CheckpointKey, EventId, EventType, InvalidOption, NotAnEventEnum, Offset,
     ProjectionName, Source, StoreError, StreamName,
 };
-
-use crate::options::InvalidOption;
 
 /// Reason why a projection was not registered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RegisterError {
+pub enum RegisterProjectionError {
     /// Another projection has the name; it is taken whatever either of them follows.
     #[error("projection {0:?} is already registered")]
     Duplicate(ProjectionName),

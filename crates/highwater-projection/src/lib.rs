@@ -14,10 +14,10 @@ mod run;
 mod state;
 mod status;
 
-pub use highwater_core::{Backoff, RetryPolicy};
+pub use highwater_core::{Backoff, InvalidOption, RetryPolicy};
 
-pub use error::{RegisterError, RunError};
-pub use options::{CheckpointPolicy, FailurePolicy, InvalidOption, Mode, ProjectionOptions};
+pub use error::{RegisterProjectionError, RunError};
+pub use options::{CheckpointPolicy, FailurePolicy, Mode, ProjectionOptions};
 pub use projections::{CaughtUp, Projections};
 pub use state::ProjectionState;
 pub use status::ProjectionStatus;

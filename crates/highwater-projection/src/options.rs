@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use highwater_core::{Backoff, RetryPolicy};
+use highwater_core::{Backoff, InvalidOption, RetryPolicy};
 
 /// Options of one projection; the defaults suit most.
 ///
@@ -89,16 +89,6 @@ pub enum Mode {
     CatchUpThenStop,
 }
 
-/// Options that cannot be meant.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{option} {reason}")]
-pub struct InvalidOption {
-    /// The option.
-    pub option: &'static str,
-    /// The rule that it breaks.
-    pub reason: &'static str,
-}
-
 impl Default for ProjectionOptions {
     fn default() -> Self {
         Self {
@@ -135,11 +125,7 @@ impl ProjectionOptions {
             ("max_poll_failures", self.max_poll_failures != Some(0)),
             ("checkpoint", self.checkpoint != CheckpointPolicy::Every(Duration::ZERO)),
         ];
-        for (option, holds) in rules {
-            if !holds {
-                return Err(InvalidOption { option, reason: "must be more than zero" });
-            }
-        }
+        InvalidOption::require_positive(rules)?;
         for (option, backoff) in
             [("retry.backoff", &self.retry.backoff), ("poll_backoff", &self.poll_backoff)]
         {

@@ -19,7 +19,7 @@ use crate::apply::handler::HandlerApplier;
 use crate::apply::transactional::TransactionalApplier;
 use crate::apply::view::ViewApplier;
 use crate::error::Reason;
-use crate::error::{RegisterError, RunError};
+use crate::error::{RegisterProjectionError, RunError};
 use crate::options::{Mode, ProjectionOptions};
 use crate::run::registered::Registered;
 use crate::run::supervisor::supervise;
@@ -74,7 +74,7 @@ impl<S: CheckpointStore + Clone> Projections<S> {
         &self,
         handler: H,
         options: ProjectionOptions,
-    ) -> Result<(), RegisterError> {
+    ) -> Result<(), RegisterProjectionError> {
         let definition = ProjectionDefinition {
             key: CheckpointKey::new(handler.name(), handler.source()),
             kind: ProjectionKind::Handler,
@@ -250,7 +250,7 @@ impl<S: CheckpointStore + Clone> Projections<S> {
         options: ProjectionOptions,
         upcasters: &Upcasters,
         make: impl Fn(&S) -> Box<dyn Applier> + Send + Sync + 'static,
-    ) -> Result<(), RegisterError> {
+    ) -> Result<(), RegisterProjectionError> {
         options.check()?;
         let name = definition.key.projection.clone();
         let types = definition.event_types.as_deref().map(|types| upcasters.sources(types));
@@ -262,7 +262,7 @@ impl<S: CheckpointStore + Clone> Projections<S> {
             }
             is_new
         });
-        if is_new { Ok(()) } else { Err(RegisterError::Duplicate(name)) }
+        if is_new { Ok(()) } else { Err(RegisterProjectionError::Duplicate(name)) }
     }
 
     fn registered(&self, name: &ProjectionName) -> Result<Arc<Registered<S>>, RunError> {
@@ -289,7 +289,7 @@ impl<S: ProjectionStore> Projections<S> {
         &self,
         view: V,
         options: ProjectionOptions,
-    ) -> Result<(), RegisterError> {
+    ) -> Result<(), RegisterProjectionError> {
         let definition = ProjectionDefinition {
             key: CheckpointKey::new(view.name(), view.source()),
             kind: ProjectionKind::View,
@@ -309,7 +309,7 @@ impl<S: ProjectionStore> Projections<S> {
         &self,
         projection: P,
         options: ProjectionOptions,
-    ) -> Result<(), RegisterError> {
+    ) -> Result<(), RegisterProjectionError> {
         let definition = ProjectionDefinition {
             key: CheckpointKey::new(projection.name(), projection.source()),
             kind: ProjectionKind::Transactional,

@@ -7,7 +7,7 @@ use highwater_core::{InvalidName, SagaId, SagaName, SagaState, StoreError};
 /// Reason why a saga was not registered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RegisterError {
+pub enum RegisterSagaError {
     /// Its name breaks the rules of names.
     #[error(transparent)]
     Name(#[from] InvalidName),
@@ -90,8 +90,3 @@ pub enum WaitError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
-
-/// Options that cannot be meant.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} must be more than zero")]
-pub struct InvalidOption(pub &'static str);

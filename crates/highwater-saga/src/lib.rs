@@ -109,12 +109,12 @@ mod start;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use highwater_core::{Backoff, RetryPolicy};
+pub use highwater_core::{Backoff, InvalidOption, RetryPolicy};
 
 pub use define::{
     Direction, Opening, Saga, SagaData, Step, StepContext, StepError, StepOptions, StepResult, Wait,
 };
-pub use error::{InvalidOption, RegisterError, StartError, WaitError};
+pub use error::{RegisterSagaError, StartError, WaitError};
 pub use options::OrchestratorOptions;
 pub use orchestrator::Orchestrator;
 pub use run::{BlockedStep, SagaEvent, StepEvent};

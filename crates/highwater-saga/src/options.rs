@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::InvalidOption;
+use highwater_core::InvalidOption;
 
 /// The longest time; beyond it databases and clocks disagree about when it ends.
 pub(crate) const TIME_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -60,15 +60,13 @@ impl OrchestratorOptions {
     }
 
     pub(crate) fn check(&self) -> Result<(), InvalidOption> {
-        let rules = [
+        InvalidOption::require_positive([
             ("max_in_flight", self.max_in_flight > 0),
             ("max_bytes", self.max_bytes > 0),
             ("max_state_bytes", self.max_state_bytes > 0),
             ("max_deaths", self.max_deaths > 0),
             ("lease_ttl", !self.lease_ttl.is_zero()),
             ("poll_interval", !self.poll_interval.is_zero()),
-        ];
-        let broken = rules.into_iter().find(|(_, holds)| !holds);
-        broken.map_or(Ok(()), |(option, _)| Err(InvalidOption(option)))
+        ])
     }
 }

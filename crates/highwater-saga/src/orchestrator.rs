@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highwater_core::{
-    EventStore, Recorded, SagaId, SagaName, SagaQuery, SagaRecord, SagaRequest, SagaState,
-    SagaStore, StoreError, StreamName,
+    EventStore, InvalidOption, Recorded, SagaId, SagaName, SagaQuery, SagaRecord, SagaRequest,
+    SagaState, SagaStore, StoreError, StreamName,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::define::Saga;
 use crate::define::definition::Definition;
-use crate::error::{InvalidOption, RegisterError, WaitError};
+use crate::error::{RegisterSagaError, WaitError};
 use crate::options::OrchestratorOptions;
 use crate::options::TIME_MAX;
 use crate::run::claim::Runner;
@@ -54,7 +54,7 @@ impl Orchestrator {
     /// Adds a saga that this process can start and run.
     ///
     /// Register every version of which sagas may still be under way.
-    pub fn register<S>(&self, saga: Saga<S>) -> Result<SagaHandle<S>, RegisterError>
+    pub fn register<S>(&self, saga: Saga<S>) -> Result<SagaHandle<S>, RegisterSagaError>
     where
         S: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
@@ -64,10 +64,10 @@ impl Orchestrator {
     pub(crate) fn register_checked<S: Serialize + DeserializeOwned>(
         &self,
         definition: Arc<dyn Definition>,
-    ) -> Result<SagaHandle<S>, RegisterError> {
+    ) -> Result<SagaHandle<S>, RegisterSagaError> {
         if !self.engine.define(Arc::clone(&definition)) {
             let (saga, version) = (definition.name().clone(), definition.version());
-            return Err(RegisterError::Duplicate { saga, version });
+            return Err(RegisterSagaError::Duplicate { saga, version });
         }
         Ok(SagaHandle::new(Arc::clone(&self.engine), definition))
     }

@@ -8,7 +8,7 @@ use highwater_core::{
 };
 use highwater_projection::{
     Backoff, CheckpointPolicy, Mode, ProjectionOptions, ProjectionState, Projections,
-    RegisterError, RetryPolicy, RunError,
+    RegisterProjectionError, RetryPolicy, RunError,
 };
 use highwater_testkit::MemoryStore;
 
@@ -21,7 +21,7 @@ async fn two_projections_do_not_share_a_name_and_each_is_listed() {
     let projections = Projections::new(MemoryStore::new());
     projections.register_view(Sums::default(), ProjectionOptions::default()).unwrap();
     let again = projections.register_handler(Mails::default(), ProjectionOptions::default());
-    assert!(matches!(again, Err(RegisterError::Duplicate(name)) if name == SUMS));
+    assert!(matches!(again, Err(RegisterProjectionError::Duplicate(name)) if name == SUMS));
 
     let definitions = projections.definitions();
     assert_eq!(definitions.len(), 1);
@@ -67,7 +67,7 @@ impl View for Misshapen {
 async fn what_cannot_be_meant_is_refused_when_it_is_registered() {
     let projections = Projections::new(MemoryStore::new());
     let misshapen = projections.register_view(Misshapen, ProjectionOptions::default());
-    assert!(matches!(misshapen, Err(RegisterError::NotAnEventEnum(_))), "{misshapen:?}");
+    assert!(matches!(misshapen, Err(RegisterProjectionError::NotAnEventEnum(_))), "{misshapen:?}");
 
     let zero = Duration::ZERO;
     let good = ProjectionOptions::default;
@@ -91,7 +91,7 @@ async fn what_cannot_be_meant_is_refused_when_it_is_registered() {
     ];
     for options in bad {
         let refused = projections.register_view(Sums::default(), options.clone());
-        assert!(matches!(refused, Err(RegisterError::Option(_))), "{options:?}");
+        assert!(matches!(refused, Err(RegisterProjectionError::Option(_))), "{options:?}");
     }
     assert!(projections.definitions().is_empty());
     projections.register_view(Sums::default(), good()).unwrap();

@@ -13,7 +13,7 @@ use super::Opening;
 use super::definition::{AnyStep, Checked, Element};
 use super::opening::Opened;
 use super::{SagaData, Step, StepContext, StepError, StepOptions, StepResult, Wait};
-use crate::error::RegisterError;
+use crate::error::RegisterSagaError;
 
 /// A list of steps on a state `S`, run in order and compensated in reverse.
 ///
@@ -104,19 +104,19 @@ impl<S: Send + 'static> Saga<S> {
     }
 
     /// Checks what has been put together.
-    pub(crate) fn check(self) -> Result<Checked<S>, RegisterError> {
+    pub(crate) fn check(self) -> Result<Checked<S>, RegisterSagaError> {
         let name = SagaName::new(&self.name)?;
         if self.elements.is_empty() {
-            return Err(RegisterError::NoSteps(name));
+            return Err(RegisterSagaError::NoSteps(name));
         }
         let mut names = HashSet::new();
         let elements: Vec<_> = self.opening.into_iter().chain(self.elements).collect();
         for (step, _) in &elements {
             if step.is_empty() || step.contains('/') || step.chars().any(char::is_control) {
-                return Err(RegisterError::StepName { saga: name, step: step.clone() });
+                return Err(RegisterSagaError::StepName { saga: name, step: step.clone() });
             }
             if !names.insert(step) {
-                return Err(RegisterError::DuplicateStep { saga: name, step: step.clone() });
+                return Err(RegisterSagaError::DuplicateStep { saga: name, step: step.clone() });
             }
         }
         Ok(Checked {

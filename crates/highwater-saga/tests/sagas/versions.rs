@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use highwater_core::SagaState;
 use highwater_saga::{
-    Orchestrator, RegisterError, RetryPolicy, Saga, SagaData, StartError, Step, StepContext,
+    Orchestrator, RegisterSagaError, RetryPolicy, Saga, SagaData, StartError, Step, StepContext,
     StepError, StepOptions, StepResult,
 };
 use highwater_testkit::MemoryStore;
@@ -137,17 +137,17 @@ async fn a_definition_that_cannot_be_meant_is_refused() {
     let sagas = Orchestrator::new(MemoryStore::new());
     let step = || Saga::<Trip>::new("book-trip");
     let empty = sagas.register(step()).unwrap_err();
-    assert!(matches!(empty, RegisterError::NoSteps(_)), "{empty}");
+    assert!(matches!(empty, RegisterSagaError::NoSteps(_)), "{empty}");
     let twice = step().step(quiet!(Hotel, world)).delay("hotel", NIGHT);
     let twice = sagas.register(twice).unwrap_err();
     assert_eq!(twice.to_string(), "saga \"book-trip\" has two steps \"hotel\"");
     let slash = sagas.register(step().delay("a/b", NIGHT)).unwrap_err();
-    assert!(matches!(slash, RegisterError::StepName { .. }), "{slash}");
+    assert!(matches!(slash, RegisterSagaError::StepName { .. }), "{slash}");
     let unnamed = sagas.register(Saga::<Trip>::new("").delay("night", NIGHT)).unwrap_err();
-    assert!(matches!(unnamed, RegisterError::Name(_)), "{unnamed}");
+    assert!(matches!(unnamed, RegisterSagaError::Name(_)), "{unnamed}");
     sagas.register(first(&world)).unwrap();
     let again = sagas.register(first(&world)).unwrap_err();
-    assert!(matches!(again, RegisterError::Duplicate { version: 1, .. }), "{again}");
+    assert!(matches!(again, RegisterSagaError::Duplicate { version: 1, .. }), "{again}");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highwater::EventStore;
-use highwater::saga::{Orchestrator, RegisterError, Saga, SagaHandle};
+use highwater::saga::{Orchestrator, RegisterSagaError, Saga, SagaHandle};
 
 use inventory::Inventory;
 use ledger::Ledger;
@@ -32,7 +32,7 @@ pub(crate) fn register(
     sagas: &Orchestrator,
     events: Arc<dyn EventStore>,
     delay: Duration,
-) -> Result<Fulfilment, RegisterError> {
+) -> Result<Fulfilment, RegisterSagaError> {
     let ledger = Ledger::new(events, delay);
     let saga = Saga::new("order-fulfillment")
         .publish_events()
