@@ -53,13 +53,13 @@
 //!
 //! # Who may follow what
 //!
-//! Everybody, everything, until [`Live::access`] decides. Pages of other origins are refused unless
+//! Everybody, everything, until [`LiveBuilder::access`] decides. Pages of other origins are refused unless
 //! they are in [`LiveOptions::allowed_origins`].
 //!
 //! # Projections and sagas
 //!
 //! A saga that appends events is followed like any stream. How far a projection has come is
-//! followed as `$projection:NAME`, once [`Live::projections`] was given the store of the
+//! followed as `$projection:NAME`, once [`LiveBuilder::projections`] was given the store of the
 //! checkpoints: events of the type `ProjectionAdvanced`, whose `offset` is the checkpoint (-1
 //! before the first) and whose `data` has `projectionName`, `streamName`, `checkpoint`,
 //! `streamHead`, `lag`, `percentComplete`, `eventsProcessed`, `updatedAt`, `lastError`,
@@ -77,6 +77,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod access;
+mod builder;
 mod connection_limits;
 mod feed;
 mod hub;
@@ -92,6 +93,7 @@ mod source;
 mod transport;
 
 pub use access::{Access, Credentials, Identity};
+pub use builder::LiveBuilder;
 pub use feed::report::LiveGauges;
 pub use live::Live;
 pub use options::{LiveLimits, LiveOptions};

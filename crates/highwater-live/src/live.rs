@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use highwater_core::{CheckpointStore, EventStore};
+use highwater_core::EventStore;
 
-use crate::access::{Access, Identity};
+use crate::access::Identity;
+use crate::builder::LiveBuilder;
 use crate::feed::report::LiveGauges;
 use crate::hub::{LiveState, Parts};
-use crate::options::LiveOptions;
 use crate::transport::{self, Endpoint};
 
 /// Lets clients follow streams; cloning shares the hub.
@@ -17,9 +17,9 @@ use crate::transport::{self, Endpoint};
 /// ```
 /// # use std::sync::Arc;
 /// # use highwater_core::EventStore;
-/// # use highwater_live::{Live, LiveOptions};
+/// # use highwater_live::Live;
 /// # fn mount(events: Arc<dyn EventStore>) {
-/// let live = Live::new(events).options(LiveOptions::default());
+/// let live = Live::new(events);
 /// let app = axum::Router::new()
 ///     .route("/hello", axum::routing::get(|| async { "hello" }))
 ///     .merge(live.router());
@@ -28,7 +28,6 @@ use crate::transport::{self, Endpoint};
 /// ```
 #[derive(Clone)]
 pub struct Live {
-    parts: Parts,
     endpoint: Endpoint,
 }
 
@@ -36,35 +35,19 @@ pub struct Live {
 const HUB: &str = "/hubs/events";
 
 impl Live {
-    /// A hub of the streams in `events` that everybody may follow.
+    /// A hub of the streams in `events` that everybody may follow, with the default options.
     #[must_use]
     pub fn new(events: Arc<dyn EventStore>) -> Self {
-        let options = LiveOptions::default();
-        Self::of(Parts { log: events, checkpoints: None, access: None, options })
+        Self::builder(events).build()
     }
 
-    /// Lets clients follow projections, too, as `$projection:NAME`; to be called before there is
-    /// a router.
-    #[must_use]
-    pub fn projections(self, checkpoints: Arc<dyn CheckpointStore>) -> Self {
-        Self::of(Parts { checkpoints: Some(checkpoints), ..self.parts })
+    /// A hub of the streams in `events`, to be built with options, access and projections.
+    pub fn builder(events: Arc<dyn EventStore>) -> LiveBuilder {
+        LiveBuilder::new(events)
     }
 
-    /// Sets times, sizes and limits; to be called before there is a router.
-    #[must_use]
-    pub fn options(self, options: LiveOptions) -> Self {
-        Self::of(Parts { options, ..self.parts })
-    }
-
-    /// Sets who may connect and follow what; to be called before there is a router.
-    #[must_use]
-    pub fn access(self, access: impl Access) -> Self {
-        Self::of(Parts { access: Some(Arc::new(access)), ..self.parts })
-    }
-
-    fn of(parts: Parts) -> Self {
-        let endpoint = Endpoint::new(LiveState::new(parts.clone()));
-        Self { parts, endpoint }
+    pub(crate) fn of(parts: Parts) -> Self {
+        Self { endpoint: Endpoint::new(LiveState::new(parts)) }
     }
 
     /// The hub at `/hubs/events`, and streams at `/streams/{stream}/events`.
@@ -94,7 +77,7 @@ impl Live {
     }
 
     /// Ends the connections that `identity` has now, in a way that its clients take as a request
-    /// to reconnect: then [`Access`] decides anew who they are and what they may follow.
+    /// to reconnect: then [`Access`](crate::access::Access) decides anew who they are and what they may follow.
     ///
     /// Access is asked when a client connects and subscribes, and what was allowed then goes on;
     /// call this *after* you have withdrawn it.

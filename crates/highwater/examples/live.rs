@@ -58,7 +58,7 @@ async fn main() -> Result<(), BoxError> {
         allowed_origins: vec!["https://bank.example".to_owned()],
         ..Default::default()
     };
-    let live = Live::new(Arc::new(store.clone())).options(options).access(Owners);
+    let live = Live::builder(Arc::new(store.clone())).options(options).access(Owners).build();
     // `hub_router` and `streams_router` are for other paths than `/hubs/events` and `/streams`.
     let app = Router::new().route("/", get(|| async { "a bank" })).merge(live.router());
     tokio::spawn(deposit(store));

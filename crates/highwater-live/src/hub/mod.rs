@@ -34,7 +34,6 @@ use crate::projections::ProjectionFeed;
 use crate::source::LiveSource;
 
 /// Parts of a hub.
-#[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) log: Arc<dyn EventStore>,
     pub(crate) checkpoints: Option<Arc<dyn CheckpointStore>>,

@@ -141,7 +141,7 @@ async fn a_panic_while_access_is_decided_leaves_nothing_behind() {
         }
     }
 
-    let live = Live::new(Arc::new(MemoryStore::new())).access(Panics);
+    let live = Live::builder(Arc::new(MemoryStore::new())).access(Panics).build();
     for accept in ["text/event-stream", "*/*"] {
         let client = Client::negotiate(&live).await;
         let body = client.request(Method::GET, accept, "").await.into_body();

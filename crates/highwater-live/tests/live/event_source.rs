@@ -28,7 +28,7 @@ async fn text(response: axum::response::Response) -> String {
 async fn a_browser_that_is_not_served_now_is_asked_to_come_back_and_a_program_is_refused() {
     let mut options = LiveOptions::default();
     options.limits.connections = 1;
-    let live = Live::new(Arc::new(MemoryStore::new())).options(options);
+    let live = Live::builder(Arc::new(MemoryStore::new())).options(options).build();
     let first = get(&live, "text/event-stream").await;
     assert_eq!(first.status(), StatusCode::OK);
     let later = get(&live, "text/event-stream").await;

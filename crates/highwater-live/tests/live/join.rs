@@ -97,7 +97,7 @@ async fn server_sent_events_have_no_gap_and_no_duplicate() {
     append(&store, "orders", STORED).await;
     let (mut from, mut end) = (0, STORED);
     for live_buffer in BUFFERS {
-        let live = Live::new(Arc::new(store.clone())).options(with_buffer(live_buffer));
+        let live = Live::builder(Arc::new(store.clone())).options(with_buffer(live_buffer)).build();
         for seed in seeds(34) {
             let writer = tokio::spawn(append_between(store.clone(), seed, 12));
             let uri = format!("/streams/orders/events?from={from}");
@@ -115,7 +115,7 @@ async fn a_web_socket_has_no_gap_and_no_duplicate() {
     append(&store, "orders", STORED).await;
     let (mut from, mut end) = (0, STORED);
     for live_buffer in BUFFERS {
-        let live = Live::new(Arc::new(store.clone())).options(with_buffer(live_buffer));
+        let live = Live::builder(Arc::new(store.clone())).options(with_buffer(live_buffer)).build();
         let pipes = Pipes::to(&live);
         for seed in seeds(34) {
             let mut socket = pipes.connect().await;
@@ -134,7 +134,7 @@ async fn a_category_and_everything_have_each_position_once() {
     for (seed, source) in (0..).zip(["$category:orders", "$all"].iter().cycle().take(20)) {
         let store = MemoryStore::new();
         append(&store, "orders", 1_000).await;
-        let live = Live::new(Arc::new(store.clone())).options(with_buffer(2));
+        let live = Live::builder(Arc::new(store.clone())).options(with_buffer(2)).build();
         let writer = tokio::spawn(append_between(store, seed, 5));
         let uri = format!("/streams/{source}/events?from=40");
         let ids = read_sse(&live, &uri, 999 + LIVE).await;
@@ -152,7 +152,7 @@ async fn without_room_for_live_events_they_are_read_from_the_log() {
             let store = MemoryStore::new();
             append(&store, "orders", 100).await;
             let options = LiveOptions { live_bytes, ..Default::default() };
-            let live = Live::new(Arc::new(store.clone())).options(options);
+            let live = Live::builder(Arc::new(store.clone())).options(options).build();
             let writer = tokio::spawn(append_between(store, seed, 20));
             let uri = format!("/streams/{source}/events?from=0");
             let ids = read_sse(&live, &uri, 99 + LIVE).await;

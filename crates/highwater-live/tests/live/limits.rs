@@ -207,7 +207,7 @@ async fn pages_of_other_origins_stay_out_unless_they_are_listed() {
 async fn a_page_may_ask_first_whatever_the_application_answers_to_other_methods() {
     let origin = "https://shop.example";
     let options = LiveOptions { allowed_origins: vec![origin.to_owned()], ..Default::default() };
-    let live = Live::new(Arc::new(MemoryStore::new())).options(options);
+    let live = Live::builder(Arc::new(MemoryStore::new())).options(options).build();
     let refusal = async || StatusCode::METHOD_NOT_ALLOWED;
     let app = live.router().method_not_allowed_fallback(refusal);
     for path in ["/hubs/events/negotiate", "/hubs/events?id=1", "/streams/a/events"] {

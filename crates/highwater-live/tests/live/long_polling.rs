@@ -17,7 +17,7 @@ use crate::support::{Client, HANDSHAKE, append, call, framed, until};
 async fn live_with(events: u64, options: LiveOptions) -> (MemoryStore, Live) {
     let store = MemoryStore::new();
     append(&store, "a", events).await;
-    let live = Live::new(Arc::new(store.clone())).options(options);
+    let live = Live::builder(Arc::new(store.clone())).options(options).build();
     (store, live)
 }
 

@@ -45,7 +45,7 @@ async fn faults_of_many_kinds_make_no_gap_and_no_duplicate() {
         append(&store, "a", 300).await;
         let faulty = Arc::new(Faulty::new(store.clone(), seed));
         let options = LiveOptions { live_buffer: 2, ..Default::default() };
-        let live = Live::new(faulty).options(options);
+        let live = Live::builder(faulty).options(options).build();
         let request = || Request::get(format!("/streams/{source}/events?from=0"));
         let mut response = live.router().oneshot(request().body(Body::empty()).unwrap()).await;
         while response.as_ref().unwrap().status() == StatusCode::SERVICE_UNAVAILABLE {

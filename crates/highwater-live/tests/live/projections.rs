@@ -11,7 +11,7 @@ use highwater_core::{
     Advance, BoxError, CheckpointKey, CheckpointStore, Lease, Offset, Owner, ProjectionName,
     StreamName,
 };
-use highwater_live::{Access, Credentials, Identity, Live, LiveOptions, LiveSource};
+use highwater_live::{Access, Credentials, Identity, Live, LiveBuilder, LiveOptions, LiveSource};
 use highwater_testkit::MemoryStore;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -21,15 +21,15 @@ use crate::support::{PATIENCE, Served, Socket, append, serve_live, until};
 
 const NAME: &str = "$projection:totals";
 
-fn live(store: &MemoryStore) -> Live {
+fn live(store: &MemoryStore) -> LiveBuilder {
     let interval = Duration::from_millis(20);
     let options = LiveOptions { projection_interval: interval, ..Default::default() };
-    Live::new(Arc::new(store.clone())).options(options).projections(Arc::new(store.clone()))
+    Live::builder(Arc::new(store.clone())).options(options).projections(Arc::new(store.clone()))
 }
 
 async fn serve() -> Served {
     let store = MemoryStore::new();
-    let live = live(&store);
+    let live = live(&store).build();
     serve_live(store, live).await
 }
 
@@ -158,7 +158,7 @@ async fn plain_server_sent_events_tell_of_projections_too() {
     let store = MemoryStore::new();
     let lease = lead(&store, "orders").await;
     advance(&store, &lease, None, 5).await;
-    let live = live(&store);
+    let live = live(&store).build();
     let uri = format!("/streams/{NAME}/events");
     let request = Request::get(&uri).header("last-event-id", "3").body(Body::empty()).unwrap();
     let response = live.router().oneshot(request).await.unwrap();
@@ -202,7 +202,7 @@ impl Access for OnlyEvents {
 async fn access_to_projections_is_asked_for_as_to_streams() {
     let store = MemoryStore::new();
     lead(&store, "orders").await;
-    let live = live(&store).access(OnlyEvents);
+    let live = live(&store).access(OnlyEvents).build();
     let served = serve_live(store, live).await;
     let mut socket = Socket::connect(served.address).await;
     socket.subscribe("orders", None).await;

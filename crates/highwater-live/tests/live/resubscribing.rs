@@ -28,7 +28,7 @@ async fn each_confirmation_is_followed_by_what_was_asked_for_and_each_end_by_not
         append(&store, "a", 3_000).await;
         let mut options = LiveOptions { live_buffer: 2, ..Default::default() };
         options.limits.calls_per_second = 1_000_000;
-        let live = Live::new(Arc::new(store.clone())).options(options);
+        let live = Live::builder(Arc::new(store.clone())).options(options).build();
         let mut socket = Pipes::to(&live).connect().await;
         let (mut asked, mut expected) = (VecDeque::new(), None);
         for _ in 0..60 {

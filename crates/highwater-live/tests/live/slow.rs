@@ -31,7 +31,7 @@ async fn a_client_that_says_it_is_alive_is_believed_while_it_takes_a_long_messag
     let store = MemoryStore::new();
     append_long(&store, 1).await;
     let options = LiveOptions { client_timeout: Duration::from_secs(10), ..Default::default() };
-    let live = Live::new(Arc::new(store.clone())).options(options);
+    let live = Live::builder(Arc::new(store.clone())).options(options).build();
     let mut socket = Pipes::to(&live).connect().await;
     socket.send(&json!({ "type": 6 })).await;
     socket.subscribe("a", Some(0)).await;

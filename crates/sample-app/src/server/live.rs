@@ -26,9 +26,10 @@ where
     S: EventStore + ProjectionStore,
 {
     let allowed_origins = options.allowed_origins.clone();
-    Live::new(Arc::new(store.clone()))
+    Live::builder(Arc::new(store.clone()))
         .options(LiveOptions { allowed_origins, ..LiveOptions::default() })
         .projections(Arc::new(store.clone()))
+        .build()
 }
 
 /// `/hubs/events`, `/streams/{stream}/events`, `/live` and `/api/live`.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use highwater_core::{
     EventStore, EventStoreExt, EventType, Expected, NewEvent, Payload, StreamName,
 };
-use highwater_live::Live;
+use highwater_live::{Live, LiveBuilder};
 use highwater_testkit::MemoryStore;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -24,9 +24,9 @@ pub(crate) struct Served {
 }
 
 /// Serves a hub that `configure` may change.
-pub(crate) async fn serve(configure: impl FnOnce(Live) -> Live) -> Served {
+pub(crate) async fn serve(configure: impl FnOnce(LiveBuilder) -> LiveBuilder) -> Served {
     let store = MemoryStore::new();
-    let live = configure(Live::new(Arc::new(store.clone())));
+    let live = configure(Live::builder(Arc::new(store.clone()))).build();
     serve_live(store, live).await
 }
 
