@@ -13,10 +13,18 @@
 //! | `console` | HTTP routes for streams, projections, sagas and health |
 //! | `testkit` | for tests: a store in memory, laws, faults |
 //!
+//! What applications name is here, at the root, and in the engine's module of each feature:
+//! [`EventStore`] and what it takes and gives, [`View`], [`Projection`] and [`Handler`],
+//! [`Backoff`] and [`RetryPolicy`]. What only a store of one's own is written with is in
+//! [`backend`].
+//!
 //! To begin with: the examples `smallest` and `saga`, and `docs/sagas.md` of the repository.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use highwater_core::*;
+
+#[doc(inline)]
+pub use highwater_core::backend;
 
 #[cfg(feature = "console")]
 pub use highwater_console as console;
