@@ -15,7 +15,7 @@ pub struct Backoff {
     pub jitter: f64,
 }
 
-/// Interval at which and when an event that fails is tried again.
+/// Retries of an event that fails, and the waits between them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryPolicy {
     /// The waits between attempts.

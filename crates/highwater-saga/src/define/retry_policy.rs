@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::options::TIME_MAX;
 
-/// Interval at which and when a step, or a compensation, that fails is tried again.
+/// Retries of a step or a compensation that fails, and the waits between them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryPolicy {
     /// Attempts, the first one included. Default 5.
