@@ -152,6 +152,7 @@ create function highwater.probe_append() returns void
 language plpgsql
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 set lock_timeout = '10s'
 as $$
 begin

@@ -187,7 +187,7 @@ mod tests {
     fn what_is_no_json_is_left_to_the_parser() {
         for bad in ["", "{", "[1", "\"", "\"\\", "\"\\u", "\"\\u12", "\"\\ud8", "]", "1 2", "\\"] {
             let limits = JsonLimits::default();
-            assert!(matches!(limits.parse::<serde_json::Value>(bad.as_bytes()), Err(_)), "{bad}");
+            assert!(limits.parse::<serde_json::Value>(bad.as_bytes()).is_err(), "{bad}");
         }
     }
 

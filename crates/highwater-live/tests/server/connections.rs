@@ -94,7 +94,11 @@ async fn connections_that_are_not_read_make_room_and_busy_ones_do_not() {
     }
     served.greet().await;
     busy.push(served.sent(&closing("GET /later")).await);
-    until("all are busy", || served.server.gauges().waiting_connections == 0).await;
+    let all_are_busy = || {
+        let gauges = served.server.gauges();
+        gauges.connections == 4 && gauges.waiting_connections == 0
+    };
+    until("all are busy", all_are_busy).await;
     assert!(served.ask(&closing("GET /hello")).await.starts_with("HTTP/1.1 503 "));
     served.answers.send(true).unwrap();
     let answers = futures::future::join_all(busy.iter_mut().map(rest)).await;

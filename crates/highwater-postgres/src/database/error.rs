@@ -25,7 +25,10 @@ pub(crate) fn class(error: &(dyn Error + 'static)) -> ErrorClass {
         let of_driver = error.downcast_ref().map(class_of_driver);
         let of_store = || error.downcast_ref().map(StoreError::class);
         let of_migration = || error.downcast_ref().map(class_of_migration);
-        of_driver.or_else(of_store).or_else(of_migration)
+        // As the driver has it among its causes.
+        let boxed =
+            || error.downcast_ref::<Box<MigrateError>>().map(|error| class_of_migration(error));
+        of_driver.or_else(of_store).or_else(of_migration).or_else(boxed)
     };
     causes(error).filter_map(class).fold(ErrorClass::Request, ErrorClass::or)
 }

@@ -29,7 +29,8 @@ async fn a_database_that_became_read_only_is_unhealthy_until_it_takes_writes_aga
     let pool = pool.connect_with(connection.username(&role).password("a")).await.unwrap();
     let options = PgOptions { migrate: false, listen: false, ..schema.options.clone() };
     let store = Arc::new(PgStore::from_pool(pool, options).await.unwrap());
-    let check = HealthCheck::new(store.clone(), store.clone()).sagas(store.clone());
+    let check = HealthCheck::new(Arc::clone(&store) as _, Arc::clone(&store) as _)
+        .sagas(Arc::clone(&store) as _);
     let thresholds = HealthThresholds::default();
     let report = || check.report(&[], &[], None, &thresholds);
     assert_eq!(report().await.status, Health::Healthy);

@@ -12,7 +12,8 @@ async fn health_tells_that_no_write_succeeds_and_that_it_does_again() {
     let file = dir.path().join("store.db");
     let options = SqliteOptions { busy_timeout: Duration::from_secs(1), ..Default::default() };
     let store = Arc::new(SqliteStore::open(&file, options).await.unwrap());
-    let check = HealthCheck::new(store.clone(), store.clone()).sagas(store.clone());
+    let check = HealthCheck::new(Arc::clone(&store) as _, Arc::clone(&store) as _)
+        .sagas(Arc::clone(&store) as _);
     let thresholds = HealthThresholds::default();
     let report = || check.report(&[], &[], None, &thresholds);
 

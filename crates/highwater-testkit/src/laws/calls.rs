@@ -50,7 +50,9 @@ where
     for round in 0..4_u64 {
         let mut idle = here.append(vec![part("idle", events(0..5_000))]);
         for _ in 0..round {
-            assert!(poll!(&mut idle).is_pending() || round > 0);
+            if poll!(&mut idle).is_ready() {
+                break;
+            }
             tokio::task::yield_now().await;
         }
         let others = async {

@@ -42,8 +42,10 @@ impl Execution {
 
     async fn write(&mut self, made: Decision, transition: &SagaTransition) -> Flow {
         let mut pause = STORE_RETRY;
+        // Of the first try: it may have been the one that the store carried out, and that extended
+        // the lease, although its answer was lost.
+        let asked_at = Instant::now();
         loop {
-            let asked_at = Instant::now();
             let recorded = tokio::select! {
                 biased;
                 recorded = self.engine.writer.record(transition.clone()) => recorded,
