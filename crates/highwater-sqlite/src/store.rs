@@ -11,11 +11,10 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::task::JoinSet;
 
-use crate::database::calls;
-use crate::database::calls::Appends;
 use crate::database::error::store_error;
-use crate::database::{SqliteWrite, connections, polling};
-use crate::events::commit;
+use crate::database::{SqliteWrite, connections};
+use crate::events::group::{self, Appends};
+use crate::events::{commit, polling};
 use crate::options::SqliteOptions;
 
 /// Events and read models in one SQLite file.
@@ -60,7 +59,7 @@ impl SqliteStore {
         let (writer, readers) = connections::connect(file, &options).await?;
         let bell = Bell::new();
         let poll = polling::spawn(readers.clone(), bell.clone(), options.poll_interval);
-        let appends = Arc::new(calls::appends(&writer, &bell));
+        let appends = Arc::new(group::appends(&writer, &bell));
         let (calls, _poll, sagas_due) = (Calls::new(), Arc::new(poll), Bell::new());
         let SqliteOptions { limits, busy_timeout, page_bytes, .. } = options;
         Ok(Self {

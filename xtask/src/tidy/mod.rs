@@ -1,6 +1,5 @@
 //! The house rules that a program can check.
 
-mod backends;
 mod docs;
 mod edges;
 mod imports;
@@ -35,7 +34,6 @@ pub(crate) fn run(root: &Path) -> Result {
     broken.extend(sources.iter().flat_map(source::check));
     broken.extend(sources.iter().flat_map(json::check));
     broken.extend(layers::check(&sources));
-    broken.extend(backends::check(&sources));
     broken.extend(types::check(&sources));
     broken.extend(sentences::check(&sources));
     broken.extend(docs::check(root, &texts, &sources));

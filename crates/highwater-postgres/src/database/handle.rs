@@ -1,20 +1,16 @@
 //! What everything about one log shares: its connections, its statements, its bell.
 
-use futures::{FutureExt, TryStreamExt};
 use highwater_core::backend::Bell;
 use highwater_core::backend::calls::Calls;
-use highwater_core::{Position, RecordedEvent, StoreError};
-use sqlx::postgres::{PgConnection, PgPool};
+use highwater_core::{Position, StoreError};
+use sqlx::postgres::PgPool;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
-use uuid::Uuid;
+use tokio::time::timeout;
 
-use super::calls::PgQuery;
 use super::connections::DedicatedConnection;
 use super::error::store_error;
 use super::pool::ANSWER_TIMEOUT;
 use super::statements::Statements;
-use crate::events::row::Decoder;
 use crate::options::PgOptions;
 
 #[derive(Debug)]
@@ -83,42 +79,10 @@ impl Database {
         });
     }
 
-    /// The events that carry one of `ids`, asked for until `deadline`.
-    pub(crate) async fn recorded(
-        &self,
-        ids: Vec<Uuid>,
-        deadline: Instant,
-    ) -> Result<Vec<RecordedEvent>, StoreError> {
-        let query = self.sql.query(&self.sql.find_events).bind(ids);
-        self.with(deadline, |conn| events(query, conn).boxed()).await
-    }
-
-    /// The events that carry one of `ids`.
-    pub(crate) async fn recorded_on(
-        &self,
-        conn: &mut PgConnection,
-        ids: &[Uuid],
-    ) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-        events(self.sql.query(&self.sql.find_events).bind(ids), conn).await
-    }
-
     /// The position of the last event.
     pub(crate) async fn last(&self) -> Result<Option<Position>, StoreError> {
         let row = self.fetch_one(self.sql.query(&self.sql.read_head)).await?;
         let number: i64 = sqlx::Row::try_get(&row, 0).map_err(store_error)?;
         Ok(Position::from_sql(number)?)
     }
-}
-
-async fn events(
-    query: PgQuery,
-    conn: &mut PgConnection,
-) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-    let (mut events, mut decoder) = (Vec::new(), Decoder::default());
-    let mut rows = query.fetch(conn);
-    // Each as it comes, while the server still sends the others.
-    while let Some(row) = rows.try_next().await? {
-        events.push(decoder.event(&row)?);
-    }
-    Ok(events)
 }

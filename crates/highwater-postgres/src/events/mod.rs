@@ -2,6 +2,7 @@
 
 pub(crate) mod append_and_commit;
 pub(crate) mod commit;
+pub(crate) mod find;
 pub(crate) mod group;
 pub(crate) mod import;
 pub(crate) mod page;

@@ -4,17 +4,14 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use highwater_core::backend::{GroupCommit, append_group, calls};
-use highwater_core::{Appended, StoreError, StreamAppend};
+use highwater_core::StoreError;
 use sqlx::pool::PoolConnection;
-use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
 use tokio::time::{Instant, timeout_at};
 
 use super::error::store_error;
 use super::write::begin;
-use crate::events::commit;
 use crate::store::SqliteStore;
-use crate::store::ring;
 
 /// The shortest wait for a connection, even of who would not wait at all.
 const WAIT_MIN: Duration = Duration::from_millis(100);
@@ -35,27 +32,6 @@ impl<T, W> Work<T> for W where
 {
 }
 
-/// The groups of appends that wait for their commit, each with its deadline.
-pub(crate) type Appends = GroupCommit<(Vec<StreamAppend>, Instant), Result<Appended, StoreError>>;
-
-/// Has the appends that arrive while others are committed share the next transaction.
-pub(crate) fn appends(writer: &SqlitePool, bell: &highwater_core::backend::Bell) -> Appends {
-    let (writer, bell) = (writer.clone(), bell.clone());
-    let choose = |waiting: &[&(Vec<StreamAppend>, Instant)]| {
-        append_group::choose(&waiting.iter().map(|(batch, _)| batch).collect::<Vec<_>>())
-    };
-    GroupCommit::new(choose, move |group| {
-        let (writer, bell) = (writer.clone(), bell.clone());
-        Box::pin(async move {
-            let (group, deadlines): (Vec<_>, Vec<_>) = group.into_iter().unzip();
-            let latest = deadlines.into_iter().max().unwrap_or_else(Instant::now);
-            let (answers, head) = commit::append_group(&writer, &group, latest).await;
-            ring(&bell, head);
-            answers
-        })
-    })
-}
-
 /// Time that a call may wait, and by when it has an answer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadlines {
@@ -74,17 +50,6 @@ impl Deadlines {
 }
 
 impl SqliteStore {
-    /// Appends with whoever else appends at the moment.
-    pub(crate) async fn append_grouped(
-        &self,
-        batch: Vec<StreamAppend>,
-    ) -> Result<Appended, StoreError> {
-        let Deadlines { wait, answer } = Deadlines::new(self.busy_timeout);
-        let answer = calls::within(answer, self.appends.submit((batch, wait))).await?;
-        let broken_off = || StoreError::Unavailable("the commit of the append broke off".into());
-        answer.unwrap_or_else(|| Err(broken_off()))
-    }
-
     /// Reads on one of the connections for that.
     pub(crate) async fn read_with<T: Send + 'static>(
         &self,

@@ -6,7 +6,6 @@ pub(crate) mod connections;
 pub(crate) mod error;
 pub(crate) mod identity;
 pub(crate) mod insert;
-pub(crate) mod polling;
 pub(crate) mod write;
 
 pub use write::SqliteWrite;

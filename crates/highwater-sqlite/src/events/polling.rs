@@ -8,8 +8,8 @@ use sqlx::SqlitePool;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use super::error::store_error;
-use crate::events::read;
+use super::read;
+use crate::database::error::store_error;
 
 /// Rings `bell` within `interval` after the log has grown, until the set is dropped.
 pub(crate) fn spawn(readers: SqlitePool, bell: Bell, interval: Duration) -> JoinSet<()> {
