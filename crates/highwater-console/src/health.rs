@@ -66,7 +66,7 @@ struct OverdueBody {
     count: usize,
 }
 
-/// True when the log takes writes.
+/// Health of writes, as the route tells it.
 #[derive(Serialize)]
 struct WriteHealth {
     status: Health,

@@ -24,7 +24,7 @@ pub struct PgOptions {
     /// The table of checkpoints in that schema. Default `projection_checkpoints`; set it when
     /// other tools expect another name.
     pub checkpoints_table: String,
-    /// The most connections of the pool; two more append and listen, and three are for sagas where
+    /// The most connections of the pool; two more append and listen, and four are for sagas where
     /// there are any. Default 10; raise it when many projections run in one process.
     /// [`from_pool`](crate::store::PgStore::from_pool) ignores it.
     pub max_connections: u32,

@@ -26,7 +26,7 @@ pub struct ProjectionOptions {
     /// Interval at which a standby tries to get the lease. Default 250 ms; lower it for a faster
     /// hand-over.
     pub standby_interval: Duration,
-    /// Interval at which and when an event that fails is tried again. Default 5 attempts from 100
+    /// Retries of an event that fails, and the waits between them. Default 5 attempts from 100
     /// ms on.
     pub retry: RetryPolicy,
     /// Workers that may end with an event that is tried alone, without a word, before it counts as
@@ -47,7 +47,7 @@ pub struct ProjectionOptions {
     pub read_timeout: Duration,
     /// True when `run` starts the projection. Default true; otherwise `start` does.
     pub auto_start: bool,
-    /// True when it goes on once it has caught up. Default continuous.
+    /// Mode: whether it goes on once it has caught up. Default continuous.
     pub mode: Mode,
 }
 
@@ -79,7 +79,7 @@ pub enum FailurePolicy {
     Skip,
 }
 
-/// True when a projection goes on once it has caught up.
+/// Mode of a projection: whether it goes on once it has caught up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
     /// It follows its source for ever.

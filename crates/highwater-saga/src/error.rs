@@ -61,7 +61,7 @@ pub enum StartError {
         id: SagaId,
         /// Number of bytes it has.
         bytes: usize,
-        /// Number of it that may have.
+        /// Number of bytes that it may have.
         limit: usize,
     },
     /// The stream of its events cannot be named after it.

@@ -67,7 +67,7 @@ async fn ask(
     Ok((StatusCode::ACCEPTED, Json(sagas.body(saga))))
 }
 
-/// Returns what cannot be an id is the id of no saga.
+/// The id in the path; what cannot be one is the id of no saga.
 fn saga_id(Path(id): Path<String>) -> Result<SagaId, Problem> {
     let unknown = |_| Problem::new(StatusCode::NOT_FOUND, format!("there is no saga {id:?}"));
     SagaId::new(&id).map_err(unknown)

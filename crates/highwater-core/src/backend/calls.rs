@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::StoreError;
 
-/// Amount of later than its deadline a call is given up that has not said why it was late.
+/// Time behind its deadline at which a call is given up that has not said why it is late.
 const GRACE: Duration = Duration::from_millis(250);
 
 /// Time that something that others wait for is kept for a caller who does not come to take it.

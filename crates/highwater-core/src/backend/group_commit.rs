@@ -30,7 +30,7 @@ struct Shared<Req, Res> {
 struct Queue<Req, Res> {
     /// By the order in which they came.
     waiting: BTreeMap<u64, Waiting<Req, Res>>,
-    /// Number of have come.
+    /// Number of callers that have come.
     count: u64,
     is_busy: bool,
 }

@@ -40,7 +40,7 @@ pub struct HealthReport {
     pub projections: Vec<(ProjectionReport, Verdict)>,
     /// The sagas, where their store is known.
     pub sagas: Option<(SagaCounts, Verdict)>,
-    /// True when the log takes writes.
+    /// Verdict on writes: whether the log takes them.
     pub writes: Verdict,
     /// Reason why nothing of this is known: the store failed, or did not answer in time.
     pub error: Option<String>,
@@ -114,8 +114,7 @@ impl HealthCheck {
     }
 }
 
-/// Returns what only this process knows is added: it may not have been able to store why it gave
-/// up.
+/// Adds what only this process knows: it may not have been able to store why it gave up.
 fn judged(
     report: ProjectionReport,
     given_up: &[ProjectionName],

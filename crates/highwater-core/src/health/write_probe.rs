@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::events::EventStore;
 use crate::projections::{Health, Verdict};
 
-/// Time that a success stands, and how long a failure does.
+/// Times that a success and a failure stand.
 const FRESH: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
 
 /// Time that whoever asks waits for an answer.

@@ -22,7 +22,7 @@ pub struct OverdueSagas {
     pub name: SagaName,
     /// The version of their definition.
     pub version: u32,
-    /// Number of they are.
+    /// Number of them.
     pub count: usize,
 }
 

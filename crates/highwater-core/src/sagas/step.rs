@@ -16,7 +16,7 @@ pub struct StepRecord {
     pub attempts: u32,
     /// Number of times it has been compensated, in vain or not.
     pub compensation_attempts: u32,
-    /// Number of attempts in a row were lost with their worker; the last of them is not counted
+    /// Number of attempts in a row that were lost with their worker; the last of them is not counted
     /// until the saga is taken over.
     #[serde(default, skip_serializing_if = "is_none")]
     pub lost_attempts: u32,

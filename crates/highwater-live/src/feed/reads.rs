@@ -51,7 +51,7 @@ impl Places {
         Self { total, free: Arc::new(Semaphore::new(total)) }
     }
 
-    /// Number of are taken.
+    /// Number of places that are taken.
     pub(crate) fn taken(&self) -> usize {
         self.total - self.free.available_permits()
     }

@@ -73,7 +73,7 @@ impl Connections {
         self.open().evict(None)
     }
 
-    /// Number of there are, and how many of them are waited for.
+    /// Numbers of connections, and of those that are waited for.
     pub(super) fn count(&self) -> (usize, usize) {
         let open = self.open();
         (open.total, open.waiting)

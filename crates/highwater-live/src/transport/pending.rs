@@ -87,7 +87,7 @@ impl Pending {
         self.by_address.clear();
     }
 
-    /// Number of can still be used.
+    /// Number of tokens that can still be used.
     pub(super) fn len(&mut self) -> usize {
         self.forget_old(Instant::now());
         self.by_token.len()

@@ -15,8 +15,8 @@ use tokio::time::{Instant, timeout_at};
 use super::error::store_error;
 use super::handle::Database;
 
-/// Amount of earlier than its client the server gives up waiting for a lock, so that its answer
-/// comes in time: a tenth of the wait, but no more than this.
+/// Longest time by which the server gives up waiting for a lock before its client does, so that its
+/// answer comes in time; it is a tenth of the wait.
 const HEAD_START_MAX: Duration = Duration::from_millis(250);
 
 pub(crate) type PgQuery = Query<'static, Postgres, PgArguments>;

@@ -69,8 +69,8 @@ fn class_of_driver(error: &sqlx::Error) -> ErrorClass {
     }
 }
 
-/// Returns what is not an error of a statement is a schema that another version has made, or
-/// damaged.
+/// Class of an error of a migration: what is not an error of a statement is a schema that another
+/// version has made, or damaged.
 fn class_of_migration(error: &MigrateError) -> ErrorClass {
     match error {
         MigrateError::Execute(_) | MigrateError::ExecuteMigration(..) => ErrorClass::Request,

@@ -77,9 +77,9 @@ impl Database {
     /// Wakes the readers of this process now, and those of others soon.
     pub(crate) fn announce(&self, last: Option<Position>) {
         self.bell.ring(last);
-        self.appended.send_if_modified(|parse_notification| {
+        self.appended.send_if_modified(|announced| {
             // Not only what is further than before: the log may have been replaced by an older one.
-            std::mem::replace(parse_notification, last) != last
+            std::mem::replace(announced, last) != last
         });
     }
 

@@ -68,9 +68,8 @@ async fn notify(log: Arc<Database>) {
         let last = *appended.borrow_and_update();
         let hint = format!("{} {}", log.options.schema, Position::to_sql(last));
         let query = log.sql.query(&log.sql.notify_append).bind(hint);
-        let parse_notification =
-            log.with(log.deadline(), |conn| query.execute(conn).boxed()).await.map(drop);
-        trouble.report("telling of appends", &parse_notification);
+        let told = log.with(log.deadline(), |conn| query.execute(conn).boxed()).await.map(drop);
+        trouble.report("telling of appends", &told);
         sleep(NOTIFY_PAUSE).await;
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::{Duration, timeout};
 
 use super::error::store_error;
 
-/// Interval at which both connections are asked. A busy pooler may by chance give each the same
+/// Number of times that both connections are asked. A busy pooler may by chance give each the same
 /// session twice, but not so often.
 const ROUNDS: usize = 10;
 

@@ -81,7 +81,7 @@ pub(crate) struct Group<'a> {
 pub(crate) struct Stream<'a> {
     pub(crate) name: &'a StreamName,
     pub(crate) required: Required,
-    /// Number of events of the group it gets.
+    /// Number of events of the group that it gets.
     pub(crate) count: i32,
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) refused: Vec<usize>,
 }
 
-/// True when one append goes with the group.
+/// Place of one append in the group, if it has one.
 enum Fit {
     Taken,
     Refused,

@@ -7,7 +7,7 @@ use super::page::{LARGE, Part};
 use crate::database::error::store_error;
 use crate::database::handle::Database;
 
-/// Part of a source one filtered read looks through, so that a filter that matches next to
+/// Part of a source that one filtered read looks through, so that a filter that matches next to
 /// nothing costs no more than a fraction of a second a page.
 const WINDOW: i64 = 100_000;
 

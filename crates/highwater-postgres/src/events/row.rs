@@ -106,7 +106,7 @@ where
     place.ok_or_else(|| decode_error("an event without a place"))
 }
 
-/// Returns what is in the database is not what this store has put there.
+/// An error for what this store has not put into the database like this.
 pub(crate) fn decode_error(
     error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> sqlx::Error {

@@ -50,7 +50,7 @@ pub(crate) enum Ended {
     CaughtUp(Option<Offset>),
 }
 
-/// True when a standby has something to do.
+/// Turn of a worker: to lead, or to stand by.
 enum Turn {
     Lead(LeaseGuard),
     Wait,

@@ -140,7 +140,7 @@ impl Situation {
         true
     }
 
-    /// Number of attempts at the current step were lost in a row.
+    /// Number of attempts at the current step that were lost in a row.
     pub(crate) fn lost_attempts(&self) -> u32 {
         self.suspect().map_or(0, |at| self.progress.steps[at].lost_attempts)
     }

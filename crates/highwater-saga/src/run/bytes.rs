@@ -22,7 +22,7 @@ impl Bytes {
         Arc::new(Self { max, held: AtomicUsize::new(0) })
     }
 
-    /// Number of more there may be.
+    /// Number of bytes that may come on top.
     pub(crate) fn room(&self) -> usize {
         self.max.saturating_sub(self.held.load(Ordering::Relaxed))
     }

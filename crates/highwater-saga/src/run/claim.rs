@@ -32,7 +32,7 @@ impl Runner {
         Self { engine, stop, flights: JoinSet::new() }
     }
 
-    /// Claims and flies until stopped; then every flight ends its step and gives its lease back.
+    /// Claims and runs sagas until stopped; then each ends its step and gives its lease back.
     pub(crate) async fn run(mut self) {
         let engine = Arc::clone(&self.engine);
         let (desk, mut started) = engine.open_desk();

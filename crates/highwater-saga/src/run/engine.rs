@@ -1,4 +1,4 @@
-//! What handles, the runner and flights share.
+//! State that handles, the runner and executions share.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,7 +60,7 @@ struct Watched {
     /// Who waits for which saga to come to rest.
     waiting: HashMap<SagaId, Vec<oneshot::Sender<SagaRecord>>>,
     /// The sagas in flight here, which will tell. One that was taken up again while an earlier
-    /// flight ended may be missing: whoever waits for it looks into the store.
+    /// execution ended may be missing: whoever waits for it looks into the store.
     flying: HashSet<SagaId>,
 }
 
@@ -157,7 +157,7 @@ impl Engine {
         Watch { engine: self, id, is_flying: watched.flying.contains(id), rest }
     }
 
-    /// Tells those who wait for the saga that it has come to rest, and how; it flies no more.
+    /// Tells those who wait for the saga that it has come to rest, and how; nobody works on it any more.
     pub(crate) fn announce(&self, saga: &SagaRecord) {
         let waiting = {
             let mut watched = lock(&self.watched);

@@ -36,7 +36,7 @@ pub(crate) fn migrate_error(error: MigrateError) -> StoreError {
     }
 }
 
-/// Returns what a store has kept that it would never have stored.
+/// An error for what the file holds and this store would never have stored.
 pub(crate) fn damaged(error: impl Into<BoxError>) -> StoreError {
     StoreError::Backend(error.into())
 }

@@ -46,7 +46,7 @@ pub(crate) async fn page(
     rows.iter().map(|row| dead_letter(key, row).map_err(damaged)).collect()
 }
 
-/// Number of there are; `up_to` stands for that many or more.
+/// Number of dead letters; `up_to` stands for that many or more.
 pub(crate) async fn count(
     conn: &mut SqliteConnection,
     key: &CheckpointKey,

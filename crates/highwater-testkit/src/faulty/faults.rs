@@ -8,7 +8,7 @@ use highwater_core::StoreError;
 
 use crate::random::Random;
 
-/// Interval at which each fault occurs, in calls of a hundred; what is left goes well.
+/// Number of calls of a hundred that each fault hits; what is left goes well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FaultRates {
     /// The call fails and does nothing. Default 10; raise it to exercise retries.

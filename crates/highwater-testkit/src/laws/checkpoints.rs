@@ -115,7 +115,7 @@ pub async fn checkpoints_are_listed_in_the_order_of_their_bytes(store: impl Chec
     assert_eq!(store.checkpoints(Some(&name("unknown"))).await.expect("a list"), []);
 }
 
-/// Returns what a reset forgets must be forgotten as a whole; a worker in mid-batch must notice.
+/// A reset forgets all of it or nothing; a worker in mid-batch must notice.
 pub async fn a_reset_returns_to_nothing_processed(store: impl CheckpointStore) {
     let key = balances();
     store.reset(&key).await.expect("a reset of nothing");

@@ -33,8 +33,7 @@ pub async fn payloads_survive_byte_for_byte(store: impl EventStore) {
     assert_eq!(data(&stream_events(&store, "payloads").await), texts);
 }
 
-/// Returns what was stored comes back for ever: it has to be something that every reader can
-/// decode.
+/// Stored events come back for ever, so each has to be something that every reader can decode.
 pub async fn what_some_reader_cannot_decode_is_refused(store: impl EventStore) {
     for bad in [
         "1e999",

@@ -19,7 +19,7 @@ pub async fn a_repeated_append_returns_the_first_result_and_stores_nothing(store
     assert_eq!(read_to_end(&store, &Source::All).await, log);
 }
 
-/// Returns what is expected was true the first time, and that is when the append was made.
+/// The expectation was true the first time, and that is when the append was made.
 pub async fn a_repetition_succeeds_although_its_expectation_no_longer_holds(
     store: impl EventStore,
 ) {

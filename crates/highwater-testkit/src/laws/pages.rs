@@ -14,7 +14,7 @@ use super::support::{append, json, source};
 /// Large things on one page more than fit.
 const MANY: u64 = 11;
 
-/// Returns what a reader holds must not depend on what writers write: a thousand events of a
+/// The memory of a reader must not depend on what writers write: a thousand events of a
 /// megabyte are a gigabyte.
 pub async fn pages_of_large_events_are_bounded_and_visit_each_once(store: impl EventStore) {
     let mut written = Vec::new();

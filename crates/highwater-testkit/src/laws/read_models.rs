@@ -182,7 +182,7 @@ pub async fn a_reset_with_a_clear_starts_over(store: impl ProjectionStore) {
     commit(&store, &lease, put(&["ada"], 3), to(-1, 0)).await.expect("the lease still holds");
 }
 
-/// True to wait or to blame an event hangs on telling the store's errors apart.
+/// Waiting or blaming an event hangs on telling the store's errors apart.
 pub async fn only_what_may_pass_by_itself_is_transient(store: impl ProjectionStore) {
     let poison = std::io::Error::other("an event that does not apply");
     assert!(!store.is_transient(&poison));

@@ -241,7 +241,7 @@ async fn renew(store: &impl SagaStore, saga: &SagaRecord) -> Result<(), StoreErr
     answers.remove(0)
 }
 
-/// Number of sagas nobody holds.
+/// Number of sagas that nobody holds.
 async fn unclaimed(store: &impl SagaStore) -> usize {
     let sagas = store.sagas(&SagaQuery::default()).await.expect("a search");
     sagas.iter().filter(|saga| saga.owner.is_none()).count()

@@ -105,7 +105,7 @@ pub async fn a_transition_and_its_events_commit_together(store: impl SagaStore +
     assert_eq!(stream_events(&store, "saga-1").await.len(), 1);
 }
 
-/// Returns what one step leaves behind is all that the next one has.
+/// The state that one step leaves behind is all that the next one has.
 pub async fn a_transition_replaces_the_progress_as_a_whole(store: impl SagaStore) {
     create(&store, trip("trip-1")).await;
     let held = claim(&store).await.record;

@@ -143,7 +143,7 @@ impl Log {
         last_of(self.streams.get(stream).map_or(0, Vec::len))
     }
 
-    /// Number of places `source` has; a category has those of the whole log.
+    /// Number of places that `source` has; a category has those of the whole log.
     fn len(&self, source: &Source) -> usize {
         match source {
             Source::Stream(stream) => self.streams.get(stream).map_or(0, Vec::len),

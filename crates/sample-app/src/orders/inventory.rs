@@ -1,25 +1,30 @@
-//! The inventory: reserves what an order needs, and releases it.
+//! The first step: reserves what an order needs, and releases it.
+
+use std::time::Duration;
 
 use highwater::Event;
-use highwater::saga::{StepError, StepResult};
+use highwater::saga::{RetryPolicy, Step, StepContext, StepError, StepResult};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use super::ledger::{Effect, Entry, Ledger};
+use super::ledger::{self, Effect, Entry, Ledger};
 use super::order::{Item, Order};
-use super::steps::Deed;
 
-/// An inventory in this process; it remembers reservations by idempotency key, in the store.
-#[derive(Clone)]
-pub(super) struct Inventory(pub(super) Ledger);
+/// Reserves the inventory, which is in this process; the store remembers reservations by
+/// idempotency key.
+pub(super) struct ReserveInventory(pub(super) Ledger);
 
 /// What becomes of a reservation, in the stream `inventory-{orderId}`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
 enum InventoryEvent {
-    InventoryReserved { order_id: String, key: String, items: Vec<Reserved> },
+    InventoryReserved {
+        order_id: String,
+        key: String,
+        items: Vec<Reserved>,
+    },
     InventoryReleased(Entry),
-    ReservationForestalled(Entry),
+    /// There was nothing to release, and there never will be.
+    ReservationCancelled(Entry),
 }
 
 impl Event for InventoryEvent {}
@@ -37,33 +42,42 @@ impl From<&Item> for Reserved {
     }
 }
 
-impl Deed for Inventory {
-    const STEP: &'static str = "reserve-inventory";
+impl Step<Order> for ReserveInventory {
+    const NAME: &'static str = "reserve-inventory";
 
-    fn ledger(&self) -> &Ledger {
-        &self.0
-    }
-
-    fn of(order: &mut Order) -> &mut Option<Uuid> {
-        &mut order.reservation
-    }
-
-    /// Reserves what the order needs; the id of the reservation.
-    async fn make(&self, order: &Order, key: &str) -> Result<Uuid, StepError> {
-        let effect = effect(order, key);
+    async fn run(&self, order: &mut Order, cx: &StepContext) -> StepResult {
+        // The key is the same whichever attempt this is, so that the effect is made once.
+        let key = cx.run_key();
+        let effect = effect(order, &key);
         let Entry { order_id, key } = effect.entry();
         let items = order.items.iter().map(Reserved::from).collect();
         let event = InventoryEvent::InventoryReserved { order_id, key, items };
         let said = format!("inventory reserved, items: {}", order.items.len());
-        self.0.make(&effect, &event, &said).await
+        order.reservation = Some(self.0.make(&effect, &event, &said).await?);
+        Ok(())
     }
 
-    /// Releases what was reserved under this key.
-    async fn undo(&self, order: &Order, key: &str) -> StepResult {
-        let effect = effect(order, key);
+    async fn compensate(&self, order: &mut Order, cx: &StepContext) -> StepResult {
+        // By the key and not by `order.reservation`: an attempt that was lost may have reserved.
+        let key = cx.run_key();
+        let effect = effect(order, &key);
         let released = InventoryEvent::InventoryReleased(effect.entry());
-        let forestalled = InventoryEvent::ReservationForestalled(effect.entry());
-        self.0.undo(&effect, &released, &forestalled, "inventory released").await
+        let cancelled = InventoryEvent::ReservationCancelled(effect.entry());
+        self.0.undo(&effect, &released, &cancelled, "inventory released").await?;
+        order.reservation = None;
+        Ok(())
+    }
+
+    fn timeout(&self) -> Duration {
+        self.0.timeout()
+    }
+
+    fn retry(&self, error: &StepError) -> RetryPolicy {
+        ledger::retry(error)
+    }
+
+    fn retry_compensation(&self, error: &StepError) -> RetryPolicy {
+        ledger::retry_compensation(error)
     }
 }
 

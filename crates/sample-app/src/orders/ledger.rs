@@ -12,6 +12,11 @@ use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 use uuid::Uuid;
 
+const RUN_ATTEMPTS: u32 = 5;
+
+/// More than of runs, a quarter of a minute: then the saga fails, and waits for a human.
+const COMPENSATION_ATTEMPTS: u32 = 8;
+
 /// Events read at a time.
 const PAGE: usize = 100;
 
@@ -113,13 +118,13 @@ impl Ledger {
 
     /// Undoes the effect, which `undone` tells the store of and `said` the log.
     ///
-    /// Where there is nothing to undo, `forestalled` says so in the store, and there never will
-    /// be: a worker that was frozen may still be about to make the effect.
+    /// Where there is nothing to undo, `cancelled` says so in the store, and there never will be: a
+    /// worker that was frozen may still be about to make the effect.
     pub(super) async fn undo<E: Event>(
         &self,
         effect: &Effect<'_>,
         undone: &E,
-        forestalled: &E,
+        cancelled: &E,
         said: &str,
     ) -> Result<(), StepError> {
         self.travel().await;
@@ -132,7 +137,7 @@ impl Ledger {
             }
             Standing::Undone => tracing::info!(order, key, "the {noun} was undone before"),
             Standing::Open => {
-                self.enter(effect, end, forestalled, effect.undone_id()).await?;
+                self.enter(effect, end, cancelled, effect.undone_id()).await?;
                 tracing::info!(order, key, "no {noun} to undo, and none will be made");
             }
         }
@@ -204,9 +209,19 @@ impl Effect<'_> {
     }
 }
 
-/// How a step on a ledger is tried again: for as long as it takes when the store is away or
-/// somebody else was faster, which says nothing about the order, and else so often.
-pub(super) fn patience(error: &StepError, max_attempts: u32) -> RetryPolicy {
+/// Retries of a step on a ledger.
+pub(super) fn retry(error: &StepError) -> RetryPolicy {
+    retry_up_to(error, RUN_ATTEMPTS)
+}
+
+/// Retries of a compensation on a ledger.
+pub(super) fn retry_compensation(error: &StepError) -> RetryPolicy {
+    retry_up_to(error, COMPENSATION_ATTEMPTS)
+}
+
+/// As many attempts as it takes when the store is away or somebody else was faster, which says
+/// nothing about the order, and else so many.
+fn retry_up_to(error: &StepError, max_attempts: u32) -> RetryPolicy {
     let max_attempts = match error.source().downcast_ref() {
         Some(LedgerError::Store(StoreError::Unavailable(_) | StoreError::Conflict { .. })) => {
             u32::MAX

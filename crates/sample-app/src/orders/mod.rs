@@ -11,7 +11,6 @@ mod order;
 mod payments;
 mod routes;
 mod shipping;
-mod steps;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,13 +18,12 @@ use std::time::Duration;
 use highwater::EventStore;
 use highwater::saga::{Orchestrator, RegisterSagaError, Saga, SagaHandle};
 
-use inventory::Inventory;
+use inventory::ReserveInventory;
 use ledger::Ledger;
 use order::Order;
-use payments::Payments;
+use payments::AuthorizePayment;
 pub(crate) use routes::routes;
-use shipping::Shipping;
-use steps::Do;
+use shipping::ShipOrder;
 
 /// Adds order fulfilment to the sagas of this process; each service takes `delay` for a call.
 pub(crate) fn register(
@@ -36,9 +34,9 @@ pub(crate) fn register(
     let ledger = Ledger::new(events, delay);
     let saga = Saga::new("order-fulfillment")
         .publish_events()
-        .step(Do(Inventory(ledger.clone())))
-        .step(Do(Payments(ledger.clone())))
-        .step(Do(Shipping(ledger)));
+        .step(ReserveInventory(ledger.clone()))
+        .step(AuthorizePayment(ledger.clone()))
+        .step(ShipOrder(ledger));
     Ok(Fulfilment { handle: sagas.register(saga)?, sagas: sagas.clone() })
 }
 

@@ -1,46 +1,41 @@
-//! Payments: authorizes the amount of an order, and voids that.
+//! The second step: authorizes the amount of an order, and voids that.
+
+use std::time::Duration;
 
 use highwater::Event;
-use highwater::saga::{StepError, StepResult};
+use highwater::saga::{RetryPolicy, Step, StepContext, StepError, StepResult};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::amount::Amount;
-use super::ledger::{Effect, Entry, Ledger};
+use super::ledger::{self, Effect, Entry, Ledger};
 use super::order::Order;
-use super::steps::Deed;
 
-/// Payments in this process; they remember authorizations by idempotency key, in the store.
-#[derive(Clone)]
-pub(super) struct Payments(pub(super) Ledger);
+/// Authorizes payments, in this process; the store remembers authorizations by idempotency key.
+pub(super) struct AuthorizePayment(pub(super) Ledger);
 
 /// What becomes of an authorization, in the stream `payment-{orderId}`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
 enum PaymentEvent {
-    PaymentAuthorized { order_id: String, key: String, amount: Amount },
+    PaymentAuthorized {
+        order_id: String,
+        key: String,
+        amount: Amount,
+    },
     PaymentVoided(Entry),
-    AuthorizationForestalled(Entry),
+    /// There was nothing to void, and there never will be.
+    AuthorizationCancelled(Entry),
 }
 
 impl Event for PaymentEvent {}
 
-impl Deed for Payments {
-    const STEP: &'static str = "authorize-payment";
+impl Step<Order> for AuthorizePayment {
+    const NAME: &'static str = "authorize-payment";
 
-    fn ledger(&self) -> &Ledger {
-        &self.0
-    }
-
-    fn of(order: &mut Order) -> &mut Option<Uuid> {
-        &mut order.authorization
-    }
-
-    /// Authorizes the amount of the order; the id of the authorization.
-    ///
-    /// Aborts when the order says that its payment fails.
-    async fn make(&self, order: &Order, key: &str) -> Result<Uuid, StepError> {
-        let effect = effect(order, key);
+    /// Aborts when the order says that its payment fails: no attempt would end otherwise.
+    async fn run(&self, order: &mut Order, cx: &StepContext) -> StepResult {
+        let key = cx.run_key();
+        let effect = effect(order, &key);
         let Entry { order_id, key } = effect.entry();
         if order.simulate_payment_failure {
             self.0.travel().await;
@@ -50,16 +45,31 @@ impl Deed for Payments {
         }
         let event = PaymentEvent::PaymentAuthorized { order_id, key, amount: order.amount.clone() };
         let said = format!("payment of {} authorized", order.amount);
-        self.0.make(&effect, &event, &said).await
+        order.authorization = Some(self.0.make(&effect, &event, &said).await?);
+        Ok(())
     }
 
-    /// Voids what was authorized under this key.
-    async fn undo(&self, order: &Order, key: &str) -> StepResult {
-        let effect = effect(order, key);
+    async fn compensate(&self, order: &mut Order, cx: &StepContext) -> StepResult {
+        let key = cx.run_key();
+        let effect = effect(order, &key);
         let voided = PaymentEvent::PaymentVoided(effect.entry());
-        let forestalled = PaymentEvent::AuthorizationForestalled(effect.entry());
+        let cancelled = PaymentEvent::AuthorizationCancelled(effect.entry());
         let said = format!("payment of {} voided", order.amount);
-        self.0.undo(&effect, &voided, &forestalled, &said).await
+        self.0.undo(&effect, &voided, &cancelled, &said).await?;
+        order.authorization = None;
+        Ok(())
+    }
+
+    fn timeout(&self) -> Duration {
+        self.0.timeout()
+    }
+
+    fn retry(&self, error: &StepError) -> RetryPolicy {
+        ledger::retry(error)
+    }
+
+    fn retry_compensation(&self, error: &StepError) -> RetryPolicy {
+        ledger::retry_compensation(error)
     }
 }
 

@@ -1,55 +1,66 @@
-//! Shipping: sends an order on its way, and recalls it.
+//! The last step: sends an order on its way, and recalls it.
 
-use highwater::saga::{StepError, StepResult};
+use std::time::Duration;
+
+use highwater::saga::{RetryPolicy, Step, StepContext, StepError, StepResult};
 use highwater::{Event, Payload};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use super::ledger::{Effect, Entry, Ledger};
+use super::ledger::{self, Effect, Entry, Ledger};
 use super::order::Order;
-use super::steps::Deed;
 
-/// Shipping in this process; it remembers shipments by idempotency key, in the store.
-#[derive(Clone)]
-pub(super) struct Shipping(pub(super) Ledger);
+/// Ships orders, in this process; the store remembers shipments by idempotency key.
+pub(super) struct ShipOrder(pub(super) Ledger);
 
 /// What becomes of a shipment, in the stream `shipment-{orderId}`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
 enum ShipmentEvent {
-    OrderShipped { order_id: String, key: String, address: Payload },
+    OrderShipped {
+        order_id: String,
+        key: String,
+        address: Payload,
+    },
     ShipmentRecalled(Entry),
-    ShipmentForestalled(Entry),
+    /// There was nothing to recall, and there never will be.
+    ShipmentCancelled(Entry),
 }
 
 impl Event for ShipmentEvent {}
 
-impl Deed for Shipping {
-    const STEP: &'static str = "ship-order";
+impl Step<Order> for ShipOrder {
+    const NAME: &'static str = "ship-order";
 
-    fn ledger(&self) -> &Ledger {
-        &self.0
-    }
-
-    fn of(order: &mut Order) -> &mut Option<Uuid> {
-        &mut order.shipment
-    }
-
-    /// Ships the order; the id of the shipment.
-    async fn make(&self, order: &Order, key: &str) -> Result<Uuid, StepError> {
-        let effect = effect(order, key);
+    async fn run(&self, order: &mut Order, cx: &StepContext) -> StepResult {
+        let key = cx.run_key();
+        let effect = effect(order, &key);
         let Entry { order_id, key } = effect.entry();
         let address = order.shipping_address.clone();
         let event = ShipmentEvent::OrderShipped { order_id, key, address };
-        self.0.make(&effect, &event, "order shipped").await
+        order.shipment = Some(self.0.make(&effect, &event, "order shipped").await?);
+        Ok(())
     }
 
-    /// Recalls what was shipped under this key.
-    async fn undo(&self, order: &Order, key: &str) -> StepResult {
-        let effect = effect(order, key);
+    async fn compensate(&self, order: &mut Order, cx: &StepContext) -> StepResult {
+        let key = cx.run_key();
+        let effect = effect(order, &key);
         let recalled = ShipmentEvent::ShipmentRecalled(effect.entry());
-        let forestalled = ShipmentEvent::ShipmentForestalled(effect.entry());
-        self.0.undo(&effect, &recalled, &forestalled, "shipment recalled").await
+        let cancelled = ShipmentEvent::ShipmentCancelled(effect.entry());
+        self.0.undo(&effect, &recalled, &cancelled, "shipment recalled").await?;
+        order.shipment = None;
+        Ok(())
+    }
+
+    fn timeout(&self) -> Duration {
+        self.0.timeout()
+    }
+
+    fn retry(&self, error: &StepError) -> RetryPolicy {
+        ledger::retry(error)
+    }
+
+    fn retry_compensation(&self, error: &StepError) -> RetryPolicy {
+        ledger::retry_compensation(error)
     }
 }
 

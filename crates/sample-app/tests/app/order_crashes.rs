@@ -88,7 +88,7 @@ fn assert_effects(done: &BTreeMap<String, Vec<String>>, number: usize, saga: &Va
     if is_unpayable(number) {
         assert_eq!(inventory, ["InventoryReserved", "InventoryReleased"], "{saga}");
         // One whose worker died while it asked for the payment makes sure that there is none.
-        assert!(payment.is_empty() || payment == ["AuthorizationForestalled"], "{payment:?}");
+        assert!(payment.is_empty() || payment == ["AuthorizationCancelled"], "{payment:?}");
         assert!(of("ship-order").is_empty(), "{saga}");
     } else {
         assert_eq!(inventory, ["InventoryReserved"], "{saga}");

@@ -18,7 +18,7 @@ use crate::run::busy::Work;
 use crate::run::progress::Place;
 use crate::state::ProjectionState;
 
-/// True when a page was applied to its end.
+/// Result of a page: applied to its end, or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PageResult {
     Done,

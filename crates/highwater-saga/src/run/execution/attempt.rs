@@ -148,7 +148,7 @@ fn given_up(trouble: StepFailure) -> Outcome {
     }
 }
 
-/// Returns what the user's code says; a panic must not end the flight, or nobody would learn why.
+/// Returns what the user's code says; a panic must not end the execution, or nobody would learn why.
 pub(super) fn unless_panicking<T>(ask: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(ask)).map_err(|panic| Panicked::new(&*panic))
 }

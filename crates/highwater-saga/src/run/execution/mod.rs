@@ -34,7 +34,7 @@ pub(crate) struct Execution {
     stop: CancellationToken,
 }
 
-/// True when the flight goes on.
+/// Result of a turn: whether the execution goes on.
 enum Flow {
     On,
     /// The lease was given back.
