@@ -42,8 +42,8 @@ impl Runner {
         });
         let _keeper = AbortOnDropHandle::new(keeper);
         let poll_interval = engine.options.poll_interval;
-        let backoff =
-            Backoff::new(poll_interval.saturating_mul(2), STORE_WAIT_MAX.max(poll_interval));
+        let (base, cap) = (poll_interval.saturating_mul(2), STORE_WAIT_MAX.max(poll_interval));
+        let backoff = Backoff::new(base, cap).without_jitter();
         let mut failures = 0_u32;
         while !self.stop.is_cancelled() {
             let mut wake = engine.store.sagas_due();

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::FutureExt;
-use highwater_core::{Payload, RetryPolicy};
+use highwater_core::{Payload, RetryPolicy, Signal};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
@@ -29,26 +29,9 @@ impl Execution {
         let (at, direction) = match attempt {
             Attempt::Run(at) => (at, Direction::Run),
             Attempt::Compensate(at) => (at, Direction::Compensate),
-            Attempt::Await(at) => {
-                return Some(match unless_panicking(|| definition.awaited(at, data)) {
-                    Ok(Ok((key, timeout))) => Outcome::Waiting { key, timeout },
-                    Ok(Err(trouble)) => given_up(trouble),
-                    Err(panicked) => given_up(StepError::abort(panicked).into()),
-                });
-            }
-            Attempt::Receive(at) | Attempt::TimeOut(at) => {
-                let signal = self.signal.as_ref().filter(|_| attempt == Attempt::Receive(at));
-                return Some(match unless_panicking(|| definition.arrived(at, data, signal)) {
-                    Ok(Ok(data)) => self.done(data),
-                    Ok(Err(StepFailure::Step(error)))
-                        if signal.is_some() && error.is_malformed() =>
-                    {
-                        Outcome::PassedOver(error.text())
-                    }
-                    Ok(Err(trouble)) => given_up(trouble),
-                    Err(panicked) => given_up(StepError::abort(panicked).into()),
-                });
-            }
+            Attempt::Await(at) => return Some(self.wait_for(at)),
+            Attempt::Receive(at) => return Some(self.receive(at, self.signal.as_ref())),
+            Attempt::TimeOut(at) => return Some(self.receive(at, None)),
         };
         if !self.place.kept.is_held().await {
             return None;
@@ -88,6 +71,29 @@ impl Execution {
             is_in_doubt: error.is_in_doubt(),
             retry_in: policy.draw(cx.attempt).filter(|_| !error.is_final()),
         })
+    }
+
+    /// Has a wait say what it waits for.
+    fn wait_for(&self, at: usize) -> Outcome {
+        let data = &self.standing.progress.data;
+        match unless_panicking(|| self.definition.awaited(at, data)) {
+            Ok(Ok((key, timeout))) => Outcome::Waiting { key, timeout },
+            Ok(Err(trouble)) => given_up(trouble),
+            Err(panicked) => given_up(StepError::abort(panicked).into()),
+        }
+    }
+
+    /// Has a wait take in its signal, or that none has come in time.
+    fn receive(&self, at: usize, signal: Option<&Signal>) -> Outcome {
+        let data = &self.standing.progress.data;
+        match unless_panicking(|| self.definition.arrived(at, data, signal)) {
+            Ok(Ok(data)) => self.done(data),
+            Ok(Err(StepFailure::Step(error))) if signal.is_some() && error.is_malformed() => {
+                Outcome::PassedOver(error.text())
+            }
+            Ok(Err(trouble)) => given_up(trouble),
+            Err(panicked) => given_up(StepError::abort(panicked).into()),
+        }
     }
 
     /// The new state, unless it is too large: the one before is kept then, and what the step did

@@ -16,7 +16,8 @@ use crate::options::TIME_MAX;
 use crate::run::saga_event;
 
 /// The waits before a write that the store was not there for is repeated.
-const STORE_RETRY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
+const STORE_RETRY: Backoff =
+    Backoff::new(Duration::from_millis(50), Duration::from_secs(1)).without_jitter();
 
 impl Execution {
     /// Records the move, unless somebody else has taken the saga over.
