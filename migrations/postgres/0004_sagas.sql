@@ -460,13 +460,13 @@ $$;
 -- p_name, p_version: the definitions that p_owner knows. p_ttl: its lease, in microseconds.
 -- p_bytes: what sagas and signals may weigh together, unless it is one saga; others stay due.
 --
--- is_takeover: whether the lease before was never given back. timer, deadline: what is left of
+-- taken_from: who had the lease before and never gave it back. timer, deadline: what is left of
 -- them, in microseconds. signal_id, signal_data: the oldest signal that the saga waits for.
 create function highwater.claim_sagas(
     p_owner text, p_ttl bigint, p_limit bigint, p_name text[], p_version bigint[], p_bytes bigint
 )
 returns table (
-    saga highwater.saga_states, is_takeover boolean, timer bigint, deadline bigint,
+    saga highwater.saga_states, taken_from text, timer bigint, deadline bigint,
     signal_id uuid, signal_data json
 )
 language plpgsql
@@ -525,12 +525,12 @@ begin
                 due_at = v_now + p_ttl * interval '1 microsecond'
             from fitting as f
             where s.saga_id = f.saga_id
-            returning s as saga, f.owner is not null as is_takeover, f.due_at
+            returning s as saga, f.owner as taken_from, f.due_at
         )
-        select c.saga, c.is_takeover from claimed as c order by c.due_at
+        select c.saga, c.taken_from from claimed as c order by c.due_at
     loop
         saga := v_claimed.saga;
-        is_takeover := v_claimed.is_takeover;
+        taken_from := v_claimed.taken_from;
         timer := extract(epoch from saga.timer_at - v_now) * 1000000;
         deadline := extract(epoch from saga.deadline_at - v_now) * 1000000;
         signal_id := null;

@@ -20,10 +20,11 @@ pub struct OrchestratorOptions {
     /// Bytes of the state of one saga, as JSON. Default 4 MiB. A larger one is refused at the
     /// start; a step that leaves one fails, and the state before it is kept.
     pub max_state_bytes: usize,
-    /// Number of processes that may end, or freeze for longer than a lease, while they run one
-    /// step. Default 3; then the step has failed and is compensated. Its last try is made with no
-    /// other
-    /// suspect beside it, so that it ends nobody else's; with 1 there is no such try.
+    /// Number of processes that may end while they run one step. Default 3; then the step has
+    /// failed and is compensated. Its last try is made with no other suspect beside it, so that it
+    /// ends nobody else's; with 1 there is no such try. A process counts once, and no longer when
+    /// it takes the saga up again: it was late, not dead. A step whose lease is lost ten times as
+    /// often has failed, too.
     pub max_deaths: u32,
     /// A step that keeps its thread for longer than this is told of in the log and by
     /// [`blocked_steps`](crate::orchestrator::Orchestrator::blocked_steps). Default 1 s.

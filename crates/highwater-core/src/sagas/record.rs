@@ -166,8 +166,8 @@ pub struct SagaClaim {
 pub struct ClaimedSaga {
     /// The saga under its new lease; one that was not started is `Running`.
     pub record: SagaRecord,
-    /// True when the lease before was never given back: the current step may have been begun.
-    pub is_takeover: bool,
+    /// Who had the lease before and never gave it back: the current step may have been begun.
+    pub taken_from: Option<Owner>,
     /// Rest of the timer; zero once it has run out, `None` when none was set.
     pub timer: Option<Duration>,
     /// Rest of the time it may take; zero once that has run out.

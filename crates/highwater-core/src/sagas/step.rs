@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::projections::Owner;
+
 /// One step that a saga has come to; kept as JSON with the saga.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -16,10 +18,13 @@ pub struct StepRecord {
     pub attempts: u32,
     /// Number of times it has been compensated, in vain or not.
     pub compensation_attempts: u32,
-    /// Number of attempts in a row that were lost with their worker; the last of them is not counted
+    /// Number of attempts in a row that were lost with their lease; the last of them is not counted
     /// until the saga is taken over.
     #[serde(default, skip_serializing_if = "is_none")]
     pub lost_attempts: u32,
+    /// Who began these attempts and has not been heard of since, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost_owners: Vec<Owner>,
     /// True when an attempt was begun after others were lost.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_begun_again: bool,

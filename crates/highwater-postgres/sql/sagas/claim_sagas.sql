@@ -5,5 +5,5 @@ select
     (c.saga).completed_steps, (c.saga).data, (c.saga).error_message, (c.saga).waiting_for,
     (c.saga).request, (c.saga).revision, (c.saga).epoch, (c.saga).owner, (c.saga).lease_until,
     (c.saga).started_at, (c.saga).last_updated, (c.saga).completed_at,
-    c.is_takeover, c.timer, c.deadline, c.signal_id, c.signal_data
+    c.taken_from, c.timer, c.deadline, c.signal_id, c.signal_data
 from highwater.claim_sagas($1, $2, $3, $4, $5, $6) as c

@@ -111,8 +111,10 @@ fn decode_claimed(row: &PgRow) -> Result<ClaimedSaga, sqlx::Error> {
         }),
         _ => None,
     };
-    let (is_takeover, timer, deadline) = (row.try_get(21)?, left(row, 22)?, left(row, 23)?);
-    Ok(ClaimedSaga { record, is_takeover, timer, deadline, signal })
+    let (taken_from, timer, deadline) =
+        (row.try_get::<Option<String>, _>(21)?, left(row, 22)?, left(row, 23)?);
+    let taken_from = taken_from.map(Owner::from_stored);
+    Ok(ClaimedSaga { record, taken_from, timer, deadline, signal })
 }
 
 /// Returns what is left of a time, in a column of microseconds that goes on counting below zero.

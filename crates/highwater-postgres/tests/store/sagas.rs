@@ -139,7 +139,7 @@ async fn a_zombie_in_a_batch_appends_nothing_and_holds_up_no_other() {
         }
     })
     .await;
-    assert!(next.is_takeover);
+    assert!(next.taken_from.is_some());
     let other = held(&store, 2..3).await.remove(0);
     let mut moves = vec![to(&zombie, SagaState::Completed), to(&other, SagaState::Completed)];
     moves[0].appends = vec![one("saga-0", 0)];
@@ -232,6 +232,6 @@ async fn a_lease_that_is_extended_is_kept_although_its_index_entry_is_not_moved(
     schema.run("update @.saga_states set due_at = now()").await.unwrap();
     assert!(store.claim_sagas(&claim).await.unwrap().is_empty(), "the lease has not ended");
     schema.run("update @.saga_states set lease_until = now()").await.unwrap();
-    assert!(store.claim_sagas(&claim).await.unwrap()[0].is_takeover);
+    assert!(store.claim_sagas(&claim).await.unwrap()[0].taken_from.is_some());
     schema.finish().await;
 }

@@ -82,6 +82,7 @@ pub(super) fn moving(is_unwinding: bool) -> SagaState {
 /// An attempt at the step has come back, whatever it has come to.
 pub(super) fn come_back(step: &mut StepRecord) {
     (step.lost_attempts, step.is_begun_again) = (0, false);
+    step.lost_owners.clear();
 }
 
 pub(super) fn is_stuck(step: &StepRecord) -> bool {
@@ -104,6 +105,7 @@ pub(super) fn entry<'a>(
             attempts: 0,
             compensation_attempts: 0,
             lost_attempts: 0,
+            lost_owners: Vec::new(),
             is_begun_again: false,
             started_at: times.started_at,
             finished_at: times.finished_at,

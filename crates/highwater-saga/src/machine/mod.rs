@@ -5,7 +5,9 @@ mod decision;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use highwater_core::{Payload, SagaProgress, SagaRequest, SagaState, SignalKey, StepOutcome};
+use highwater_core::{
+    Owner, Payload, SagaProgress, SagaRequest, SagaState, SignalKey, StepOutcome,
+};
 
 pub(crate) use decision::{Decision, Then, Times};
 use decision::{
@@ -116,9 +118,11 @@ impl Situation {
         }
     }
 
-    /// Takes into account that a worker did not come back, which may have been running the current
+    /// Takes into account that `former` did not come back, who may have been running the current
     /// step; says whether it may.
-    pub(crate) fn doubt(&mut self) -> bool {
+    ///
+    /// `claimant`, who takes the saga over, is alive: it was only late when it lost a lease before.
+    pub(crate) fn doubt(&mut self, former: Owner, claimant: &Owner) -> bool {
         let (at, is_forward) = match self.progress.state {
             state if state.is_at_rest() => return false,
             _ if self.progress.is_unwinding => (newest_effect(&self.progress, &self.plan), false),
@@ -136,13 +140,23 @@ impl Situation {
         if step.lost_attempts == 0 || step.is_begun_again {
             step.lost_attempts += 1;
             step.is_begun_again = false;
+            if !step.lost_owners.contains(&former) {
+                step.lost_owners.push(former);
+            }
         }
+        step.lost_owners.retain(|owner| owner != claimant);
         true
     }
 
     /// Number of attempts at the current step that were lost in a row.
     pub(crate) fn lost_attempts(&self) -> u32 {
         self.suspect().map_or(0, |at| self.progress.steps[at].lost_attempts)
+    }
+
+    /// Number of workers that were lost in a row with attempts at the current step.
+    pub(crate) fn deaths(&self) -> u32 {
+        let owners = self.suspect().map_or(0, |at| self.progress.steps[at].lost_owners.len());
+        u32::try_from(owners).unwrap_or(u32::MAX)
     }
 
     /// Says that the current step is begun although it was lost before.

@@ -223,27 +223,51 @@ fn an_unwinding_saga_is_not_cancelled_again() {
 #[test]
 fn a_takeover_leaves_the_current_step_in_doubt_and_nothing_else() {
     let mut running = at(3);
-    running.doubt();
+    running.doubt(Owner::new("a"), &Owner::new("b"));
     assert!(running.progress.steps[3].is_in_doubt);
     assert_eq!(running.next(None), Next::Try(Attempt::Run(3)));
     let cancelled = written(running.next(Some(SagaRequest::Cancel)));
     assert_eq!(cancelled.progress.current_step, 3, "it may have been run");
     for mut standing in [at(1), at(2), unwinding(3)] {
         let doubts = standing.progress.steps.iter().filter(|step| step.is_in_doubt).count();
-        standing.doubt();
+        doubt(&mut standing);
         let now = standing.progress.steps.iter().filter(|step| step.is_in_doubt).count();
         assert_eq!(now, doubts);
     }
+}
+
+/// Another worker each time, and a new one that takes over.
+fn doubt(standing: &mut Situation) -> bool {
+    standing.doubt(Owner::new("former"), &Owner::new("claimant"))
+}
+
+#[test]
+fn workers_that_take_a_saga_over_from_each_other_have_not_died() {
+    let owners = [Owner::new("a"), Owner::new("b"), Owner::new("c")];
+    let mut standing = at(3);
+    for nth in 0..9 {
+        assert!(standing.doubt(owners[nth % 3].clone(), &owners[(nth + 1) % 3]));
+        assert!(standing.deaths() <= 2, "none of those who came back");
+        standing.progress = standing.begun().progress;
+    }
+    assert_eq!(standing.lost_attempts(), 9);
+    let mut alone = at(3);
+    assert!(alone.doubt(owners[0].clone(), &owners[0]));
+    assert_eq!((alone.deaths(), alone.lost_attempts()), (0, 1), "taken over from itself");
 }
 
 #[test]
 fn an_attempt_that_was_lost_counts_once_until_another_is_begun() {
     for mut standing in [at(0), at(2), at(3), unwinding(1)] {
         for lost in 1..4 {
-            assert!(standing.doubt());
-            assert_eq!(standing.lost_attempts(), lost);
-            assert!(standing.doubt());
-            assert_eq!(standing.lost_attempts(), lost, "it was not begun since");
+            assert!(doubt(&mut standing));
+            assert_eq!((standing.lost_attempts(), standing.deaths()), (lost, lost));
+            assert!(doubt(&mut standing));
+            assert_eq!(
+                (standing.lost_attempts(), standing.deaths()),
+                (lost, lost),
+                "it was not begun since"
+            );
             standing.progress = standing.begun().progress;
         }
         let given_up = give_up(standing.stay(), &standing.plan, "enough");
@@ -251,9 +275,9 @@ fn an_attempt_that_was_lost_counts_once_until_another_is_begun() {
         assert_eq!(given_up.lost_attempts(), 0, "another step is next");
     }
     let mut asleep = at(1);
-    assert!(!asleep.doubt(), "a delay ends nobody");
+    assert!(!doubt(&mut asleep), "a delay ends nobody");
     let mut standing = at(3);
-    standing.doubt();
+    doubt(&mut standing);
     let back = standing.after(Attempt::Run(3), failed(true, Some(MINUTE)), times());
     assert_eq!(back.progress.steps[3].lost_attempts, 0, "it came back");
 }

@@ -127,7 +127,7 @@ impl<S: Serialize + DeserializeOwned> SagaHandle<S> {
             let place = self.engine.take_reserved(lease, asked_at, reserved);
             let claimed = ClaimedSaga {
                 record: created.record.clone(),
-                is_takeover: false,
+                taken_from: None,
                 timer: None,
                 deadline: definition.deadline(),
                 signal: None,

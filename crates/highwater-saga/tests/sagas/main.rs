@@ -4,6 +4,7 @@
 mod control;
 mod endurance;
 mod events;
+mod late;
 mod outages;
 mod panics;
 mod steps;

@@ -29,9 +29,9 @@ pub(crate) async fn claim(
             }
             None => continue,
         };
-        let is_takeover = saga.claim(&claim.owner, claim.ttl, now);
+        let taken_from = saga.claim(&claim.owner, claim.ttl, now);
         let signal = signals::take_for(conn, &saga.record).await?;
-        claimed.push(saga.claimed(is_takeover, signal, now));
+        claimed.push(saga.claimed(taken_from, signal, now));
         rows.push(saga);
     }
     row::put(conn, &rows).await?;

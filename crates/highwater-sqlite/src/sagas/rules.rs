@@ -49,28 +49,29 @@ impl Saga {
         created
     }
 
-    /// Gives out the saga under a new lease; says whether the one before was never given back.
-    pub(crate) fn claim(&mut self, owner: &Owner, ttl: Duration, now: i64) -> bool {
+    /// Gives out the saga under a new lease; returns who had the one before and never gave
+    /// it back.
+    pub(crate) fn claim(&mut self, owner: &Owner, ttl: Duration, now: i64) -> Option<Owner> {
         let saga = &mut self.record;
-        let is_takeover = saga.owner.replace(owner.clone()).is_some();
+        let taken_from = saga.owner.replace(owner.clone());
         saga.epoch += 1;
         if saga.progress.state == SagaState::NotStarted {
             saga.progress.state = SagaState::Running;
         }
         self.schedule(Some(after(now, ttl)));
-        is_takeover
+        taken_from
     }
 
     /// The claimed saga, with what is left of its times.
     pub(crate) fn claimed(
         &self,
-        is_takeover: bool,
+        taken_from: Option<Owner>,
         signal: Option<Signal>,
         now: i64,
     ) -> ClaimedSaga {
         let left = |end: i64| Duration::from_micros(u64::try_from(end - now).unwrap_or(0));
         let (timer, deadline) = (self.timer.map(left), self.deadline.map(left));
-        ClaimedSaga { record: self.record.clone(), is_takeover, timer, deadline, signal }
+        ClaimedSaga { record: self.record.clone(), taken_from, timer, deadline, signal }
     }
 
     /// Moves the saga on; `has_signal` says whether what it now waits for is there.

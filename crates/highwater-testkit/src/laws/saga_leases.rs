@@ -22,7 +22,7 @@ pub async fn a_claim_starts_the_saga_under_a_lease(store: impl SagaStore) {
     let claimed = try_claim(&store, &ask).await.expect("a saga is due");
     assert_eq!(claimed.record.progress.state, SagaState::Running);
     assert_eq!((claimed.record.epoch, &claimed.record.owner), (1, &Some(ask.owner.clone())));
-    assert_eq!((claimed.is_takeover, claimed.timer, claimed.deadline), (false, None, None));
+    assert_eq!((claimed.taken_from, claimed.timer, claimed.deadline), (None, None, None));
     assert_eq!(claimed.signal, None);
     assert_eq!(saga(&store, &claimed.record.id).await, claimed.record);
     assert_eq!(try_claim(&store, &asking("other", LONG)).await, None);
@@ -97,11 +97,11 @@ pub async fn an_expired_lease_is_taken_over(store: impl SagaStore) {
     create(&store, trip("trip-1")).await;
     let dead = try_claim(&store, &asking("dead", SHORT)).await.expect("a saga is due");
     let next = claim_later(&store).await;
-    assert!(next.is_takeover, "the step may have been begun");
+    assert!(next.taken_from.is_some(), "the step may have been begun");
     assert_eq!(next.record.epoch, dead.record.epoch + 1);
     assert_eq!(next.record.progress, dead.record.progress);
     move_on(&store, to(&next.record, SagaState::Running, 1, Due::Now)).await;
-    assert!(!claim(&store).await.is_takeover, "the lease was given back");
+    assert_eq!(claim(&store).await.taken_from, None, "the lease was given back");
 }
 
 /// A worker that was frozen wakes up in the belief that it holds the lease.
@@ -169,7 +169,7 @@ pub async fn a_timer_makes_a_saga_due_and_is_told_at_the_claim(store: impl SagaS
     assert_eq!(sleeps.owner, None);
     assert!(sleeps.due_at.is_some());
     let woken = claim_later(&store).await;
-    assert_eq!((woken.timer, woken.is_takeover), (Some(Duration::ZERO), false));
+    assert_eq!((woken.timer, woken.taken_from), (Some(Duration::ZERO), None));
     let mut sleeps = to(&woken.record, SagaState::Running, 2, Due::Now);
     sleeps.timer = Some(LONG);
     move_on(&store, sleeps).await;

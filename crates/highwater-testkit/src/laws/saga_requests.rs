@@ -64,5 +64,5 @@ pub async fn a_request_makes_a_resting_saga_due(store: impl SagaStore) {
     let claimed = claim(&store).await;
     assert_eq!(claimed.record.request, Some(SagaRequest::Resume));
     assert_eq!(claimed.record.progress.state, SagaState::Paused);
-    assert!(!claimed.is_takeover);
+    assert_eq!(claimed.taken_from, None);
 }

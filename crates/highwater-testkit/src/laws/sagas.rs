@@ -117,6 +117,7 @@ pub async fn a_transition_replaces_the_progress_as_a_whole(store: impl SagaStore
         attempts: 3,
         compensation_attempts: 2,
         lost_attempts: 0,
+        lost_owners: Vec::new(),
         is_begun_again: false,
         started_at: now,
         finished_at: now,

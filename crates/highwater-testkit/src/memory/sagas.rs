@@ -109,14 +109,14 @@ impl Sagas {
         self.schedule(id, Instant::now().checked_add(ttl))?;
         let row = self.row(id)?;
         let saga = &mut row.record;
-        let is_takeover = saga.owner.replace(owner.clone()).is_some();
+        let taken_from = saga.owner.replace(owner.clone());
         saga.epoch += 1;
         if saga.progress.state == SagaState::NotStarted {
             saga.progress.state = SagaState::Running;
         }
         let (record, timer, deadline) = (saga.clone(), left(row.timer), left(row.deadline));
         let signal = self.signals.take_for(&record);
-        Ok(ClaimedSaga { record, is_takeover, timer, deadline, signal })
+        Ok(ClaimedSaga { record, taken_from, timer, deadline, signal })
     }
 
     pub(super) fn record(

@@ -76,6 +76,7 @@ fn step_record(step: &str, outcome: StepOutcome) -> StepRecord {
         attempts: 2,
         compensation_attempts: 0,
         lost_attempts: 0,
+        lost_owners: Vec::new(),
         is_begun_again: false,
         started_at: DateTime::UNIX_EPOCH,
         finished_at: DateTime::UNIX_EPOCH + Duration::from_secs(1),

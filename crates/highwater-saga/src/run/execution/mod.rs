@@ -66,11 +66,14 @@ impl Execution {
             now: Utc::now(),
         };
         standing.open();
-        let is_suspect = claimed.is_takeover && {
+        let is_suspect = claimed.taken_from.is_some_and(|former| {
             let (epoch, step) = (saga.epoch, saga.current_step());
-            tracing::warn!(saga = %saga.id, epoch, step, "taken over from a worker that is gone");
-            standing.doubt()
-        };
+            tracing::warn!(
+                saga = %saga.id, epoch, step, former = former.as_str(),
+                "taken over from a worker that is gone or late"
+            );
+            standing.doubt(former, &engine.owner)
+        });
         let (signal, turn, is_telling) = (claimed.signal, None, definition.publishes_events());
         Some(Self {
             engine,

@@ -7,16 +7,26 @@ use chrono::Utc;
 use super::{Execution, Flow};
 use crate::machine::{Attempt, Outcome, Times};
 
+/// Leases that living workers may lose to each other in a step, for each death that is allowed: a
+/// step that has its workers lose them every time ends, too.
+const LATE_PER_DEATH: u32 = 10;
+
 impl Execution {
     /// Says in the store that the step is begun although it was lost before, or gives it up.
     ///
     /// `None` to go on with the attempt. Nothing is written for a step that was never lost.
     pub(super) async fn suspect(&mut self, attempt: Attempt) -> Option<Flow> {
-        let (lost, max) = (self.standing.lost_attempts(), self.engine.options.max_deaths);
-        if lost >= max {
-            return Some(self.blame(attempt, lost).await);
+        let (deaths, max) = (self.standing.deaths(), self.engine.options.max_deaths);
+        let lost = self.standing.lost_attempts();
+        if deaths >= max {
+            let error = format!("the process died {deaths} times in it");
+            return Some(self.blame(attempt, error).await);
         }
-        if lost + 1 >= max && self.turn.is_none() {
+        if lost >= max.saturating_mul(LATE_PER_DEATH) {
+            let error = format!("the lease was lost {lost} times in it");
+            return Some(self.blame(attempt, error).await);
+        }
+        if deaths + 1 >= max && self.turn.is_none() {
             // Its last try: were two suspects tried at once, one could be blamed for the other.
             let suspects = Arc::clone(&self.engine.suspects);
             tokio::select! {
@@ -35,8 +45,7 @@ impl Execution {
     }
 
     /// Has the step failed: whoever runs it does not come back.
-    async fn blame(&mut self, attempt: Attempt, lost: u32) -> Flow {
-        let error = format!("the process died {lost} times in it");
+    async fn blame(&mut self, attempt: Attempt, error: String) -> Flow {
         tracing::error!(saga = %self.saga.id, step = self.saga.current_step(), error, "a step is given up");
         let now = Utc::now();
         let times = Times { started_at: now, finished_at: now };
