@@ -32,6 +32,8 @@ impl DedicatedConnection {
         }
         let mut conn = match alive {
             Some(conn) => conn,
+            // Whoever has all of the pool's connections must not keep this one from being made.
+            None if is_taken(pool) => PgConnection::connect_with(&pool.connect_options()).await?,
             // Made by the pool, with whatever users have it do with new connections.
             None => pool.acquire().await?.detach(),
         };
@@ -51,4 +53,9 @@ impl DedicatedConnection {
             }
         }
     }
+}
+
+/// Tells whether the pool has neither a connection to give away nor room for another.
+fn is_taken(pool: &PgPool) -> bool {
+    pool.num_idle() == 0 && pool.size() >= pool.options().get_max_connections()
 }
