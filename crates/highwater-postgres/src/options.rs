@@ -51,7 +51,7 @@ pub struct PgOptions {
     /// Time that a transaction of this store may idle before the server ends it. Default 10 s;
     /// raise it for projections that think for longer within one batch.
     pub idle_in_transaction_timeout: Duration,
-    /// True to create and migrate the schema. Default true. Where all is there already, a role
+    /// True when the store creates and migrates the schema. Default true. Where all is there already, a role
     /// that may only read and write rows will do: it needs `usage` of the schema, the rights to
     /// select, insert, update and delete in its tables, and `usage` of its sequences. Turn it off
     /// to leave migrations to somebody else.

@@ -136,7 +136,7 @@ impl Execution {
     }
 }
 
-/// Returns what is not worth trying again.
+/// Outcome of a failure that no other attempt would mend.
 fn given_up(trouble: StepFailure) -> Outcome {
     match trouble {
         StepFailure::Unreadable(error) => Outcome::Unreadable(error),
